@@ -1,0 +1,42 @@
+"""The plumbing of the series: what its notebooks need and are not about.
+
+Importing this package is cheap. Keras comes in with `choose_backend`, or with the
+modules that need it, so that the backend can still be chosen after `import helpers`.
+"""
+
+import contextlib
+import os
+
+
+@contextlib.contextmanager
+def _silent_stderr():
+    """Drops what C++ code writes to the standard error stream.
+
+    TensorFlow reports at import, on file descriptor 2, that it found no GPU; no
+    setting of its own turns that off.
+    """
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "w") as devnull:
+            os.dup2(devnull.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def choose_backend(default="jax"):
+    """Imports Keras on `KERAS_BACKEND`, or on `default` where that isn't set.
+
+    Args:
+        default: string, "jax", "tensorflow" or "torch".
+
+    Returns:
+        The name of the backend in use.
+    """
+    os.environ.setdefault("KERAS_BACKEND", default)
+    with _silent_stderr():
+        import keras_hub  # noqa: F401
+    import keras
+
+    return keras.backend.backend()

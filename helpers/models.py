@@ -1,0 +1,242 @@
+"""The encoders of the series and the heads that go on them.
+
+Notebook 03 writes both encoders out and checks that these agree with them.
+"""
+
+import keras
+import keras_hub
+from keras import layers, ops
+
+# The id of [PAD], in a learnt vocabulary as in BERT's.
+PADDING_ID = 0
+
+
+@keras.saving.register_keras_serializable(package="helpers")
+class RotaryAttention(layers.Layer):
+    """Self-attention whose queries and keys are turned by their position.
+
+    Rotary position embedding (Su et al., 2021, https://arxiv.org/abs/2104.09864). The
+    layer has no weights: the Dense layers before and after it have them. KerasHub's
+    `TransformerEncoder` has no place for a rotation between its projections and its
+    attention.
+
+    Args:
+        num_heads: int, attention heads; twice their number divides the width.
+        max_wavelength: int, tokens in a turn of the slowest pair of numbers.
+
+    Call arguments:
+        inputs: float tensor, `(batch, sequence, 3 * hidden)`: queries, keys, values.
+        padding_mask: bool tensor, `(batch, sequence)`, False where a token is padding.
+
+    Returns:
+        A float tensor, `(batch, sequence, hidden)`.
+
+    Example:
+
+    ```python
+    inputs = keras.random.normal((4, 64, 3 * 128))
+    RotaryAttention(num_heads=2)(inputs, keras.ops.ones((4, 64), "bool")).shape
+    # (4, 64, 128)
+    ```
+    """
+
+    def __init__(self, num_heads, max_wavelength=1000, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.max_wavelength = max_wavelength
+        self.rotary = keras_hub.layers.RotaryEmbedding(
+            max_wavelength, dtype=self.dtype_policy
+        )
+        self.built = True
+
+    def call(self, inputs, padding_mask):
+        _, length, width = inputs.shape
+        heads = (-1, length, self.num_heads, width // (3 * self.num_heads))
+        query, key, value = (
+            ops.reshape(part, heads) for part in ops.split(inputs, 3, axis=-1)
+        )
+        outputs = ops.dot_product_attention(
+            self.rotary(query),
+            self.rotary(key),
+            value,
+            mask=padding_mask[:, None, None, :],
+        )
+        return ops.reshape(outputs, (-1, length, width // 3))
+
+    def compute_output_shape(self, inputs_shape, padding_mask_shape=None):
+        return (*inputs_shape[:-1], inputs_shape[-1] // 3)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "max_wavelength": self.max_wavelength,
+        }
+
+
+def rotary_block(x, padding_mask, num_heads, intermediate_dim, dropout, epsilon):
+    """A pre-norm Transformer block with rotary attention.
+
+    Pre-norm (Xiong et al., 2020, https://arxiv.org/abs/2002.04745) with RMS norm (Zhang
+    and Sennrich, 2019, https://arxiv.org/abs/1910.07467). One Dense makes queries, keys
+    and values: a two-dimensional kernel is what Muon takes.
+
+    Args:
+        x: float tensor, `(batch, sequence, hidden)`.
+        padding_mask: bool tensor, `(batch, sequence)`.
+        num_heads: int, attention heads.
+        intermediate_dim: int, width inside the feed-forward part.
+        dropout: float, rate at the end of each of the two parts.
+        epsilon: float, added to the mean square in the norms.
+
+    Returns:
+        A float tensor, `(batch, sequence, hidden)`.
+    """
+    hidden_dim = x.shape[-1]
+    h = layers.RMSNormalization(epsilon=epsilon)(x)
+    h = layers.Dense(3 * hidden_dim, use_bias=False)(h)
+    h = RotaryAttention(num_heads)(h, padding_mask)
+    h = layers.Dense(hidden_dim, use_bias=False)(h)
+    x = x + layers.Dropout(dropout)(h)
+    h = layers.RMSNormalization(epsilon=epsilon)(x)
+    h = layers.Dense(intermediate_dim, activation="relu")(h)
+    h = layers.Dense(hidden_dim)(h)
+    return x + layers.Dropout(dropout)(h)
+
+
+def rotary_encoder(profile, sequence_length, dropout):
+    """An encoder of `rotary_block`s. Arguments and return as in `build_encoder`."""
+    token_ids = keras.Input((sequence_length,), dtype="int32", name="token_ids")
+    padding_mask = ops.not_equal(token_ids, PADDING_ID)
+    x = keras_hub.layers.ReversibleEmbedding(
+        profile.vocabulary_size,
+        profile.hidden_dim,
+        embeddings_initializer=keras.initializers.RandomNormal(stddev=0.02),
+        name="token_embedding",
+    )(token_ids)
+    x = layers.RMSNormalization(epsilon=profile.layer_norm_epsilon)(x)
+    x = layers.Dropout(dropout)(x)
+    for _ in range(profile.num_layers):
+        x = rotary_block(
+            x,
+            padding_mask,
+            profile.num_heads,
+            profile.intermediate_dim,
+            dropout,
+            profile.layer_norm_epsilon,
+        )
+    x = layers.RMSNormalization(epsilon=profile.layer_norm_epsilon)(x)
+    return keras.Model(token_ids, x, name="rotary_encoder")
+
+
+def classic_encoder(profile, sequence_length, dropout):
+    """An encoder of KerasHub's layers. Arguments and return as in `build_encoder`."""
+    token_ids = keras.Input((sequence_length,), dtype="int32", name="token_ids")
+    padding_mask = ops.not_equal(token_ids, PADDING_ID)
+    x = keras_hub.layers.TokenAndPositionEmbedding(
+        vocabulary_size=profile.vocabulary_size,
+        # The positions that pretraining learns are all there are.
+        sequence_length=max(profile.sequence_length, profile.sentence_length),
+        embedding_dim=profile.hidden_dim,
+        name="token_embedding",
+    )(token_ids)
+    x = layers.LayerNormalization(epsilon=profile.layer_norm_epsilon)(x)
+    x = layers.Dropout(dropout)(x)
+    for _ in range(profile.num_layers):
+        x = keras_hub.layers.TransformerEncoder(
+            intermediate_dim=profile.intermediate_dim,
+            num_heads=profile.num_heads,
+            dropout=dropout,
+            layer_norm_epsilon=profile.layer_norm_epsilon,
+        )(x, padding_mask=padding_mask)
+    return keras.Model(token_ids, x, name="classic_encoder")
+
+
+def build_encoder(profile, sequence_length=None, dropout=None):
+    """Builds the profile's encoder with fresh weights.
+
+    Weights don't depend on `sequence_length` or `dropout`: an encoder that was
+    pretrained on long sequences without dropout hands its weights to one for short
+    sentences with dropout.
+
+    Args:
+        profile: a `Profile`.
+        sequence_length: int, tokens in a row; the profile's by default.
+        dropout: float; the profile's by default.
+
+    Returns:
+        A `keras.Model` from token ids, int `(batch, sequence)`, to float
+        `(batch, sequence, hidden)`.
+    """
+    build = {"rotary": rotary_encoder, "classic": classic_encoder}[profile.encoder]
+    return build(
+        profile,
+        profile.sequence_length if sequence_length is None else sequence_length,
+        profile.dropout if dropout is None else dropout,
+    )
+
+
+def token_embedding(encoder):
+    """The `ReversibleEmbedding` of an encoder, which the masked-word head is tied to."""
+    layer = encoder.get_layer("token_embedding")
+    return getattr(layer, "token_embedding", layer)
+
+
+def start_from_vectors(encoder, vectors):
+    """Puts word vectors into an encoder's embedding.
+
+    A row of zeros, as special tokens have, leaves the token's random start.
+
+    Args:
+        encoder: a model from `build_encoder`.
+        vectors: float array, `(vocabulary, hidden)`.
+    """
+    embedding = token_embedding(encoder)
+    start = ops.convert_to_numpy(embedding.embeddings)
+    known = (vectors != 0).any(axis=1, keepdims=True)
+    embedding.embeddings.assign(known * vectors + ~known * start)
+
+
+def build_masked_language_model(encoder, profile):
+    """Adds a masked-word head, tied to the embedding, to an encoder.
+
+    Args:
+        encoder: a model from `build_encoder`.
+        profile: a `Profile`.
+
+    Returns:
+        A `keras.Model` from a dict of `token_ids`, int `(batch, sequence)`, and
+        `mask_positions`, int `(batch, predictions)`, to logits, float
+        `(batch, predictions, vocabulary)`.
+    """
+    inputs = {
+        "token_ids": keras.Input(
+            (profile.sequence_length,), dtype="int32", name="token_ids"
+        ),
+        "mask_positions": keras.Input(
+            (profile.predictions_per_sequence,), dtype="int32", name="mask_positions"
+        ),
+    }
+    logits = keras_hub.layers.MaskedLMHead(
+        token_embedding=token_embedding(encoder), name="masked_lm_head"
+    )(encoder(inputs["token_ids"]), mask_positions=inputs["mask_positions"])
+    return keras.Model(inputs, logits, name="masked_language_model")
+
+
+def build_classifier(encoder, num_classes=2, dropout=0.0):
+    """Adds a mean over the words of a sentence and one Dense to an encoder.
+
+    Args:
+        encoder: a model from `build_encoder`.
+        num_classes: int, classes to tell apart.
+        dropout: float, rate before the Dense.
+
+    Returns:
+        A `keras.Model` from token ids, int `(batch, sequence)`, to logits, float
+        `(batch, num_classes)`.
+    """
+    token_ids = keras.Input(encoder.input_shape[1:], dtype="int32", name="token_ids")
+    padding_mask = ops.not_equal(token_ids, PADDING_ID)
+    x = layers.GlobalAveragePooling1D()(encoder(token_ids), mask=padding_mask)
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(token_ids, layers.Dense(num_classes)(x), name="classifier")

@@ -1,0 +1,359 @@
+"""Turns text into batches: vocabulary, tokens, word vectors, rows and masks.
+
+Notebook 02 writes these steps out and checks that these functions agree with them.
+"""
+
+import numpy as np
+import scipy.sparse
+from sklearn.utils.extmath import randomized_svd
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from helpers import corpora
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+# BERT's way with a chosen token (Devlin et al., 2019, section 3.1), and KerasHub's
+# default: hidden in 80 % of cases, replaced by another in 10 %, left alone in 10 %.
+MASK_TOKEN_RATE = 0.8
+RANDOM_TOKEN_RATE = 0.1
+
+
+class VocabularyError(ValueError):
+    """A vocabulary that can't be learnt or used."""
+
+
+def _word_piece(vocabulary=None):
+    """The `tokenizers` library's WordPiece, set up as BERT's uncased one."""
+    model = models.WordPiece(
+        vocab=vocabulary, unk_token="[UNK]", max_input_chars_per_word=100
+    )
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
+
+
+def learn_vocabulary(texts, size):
+    """Learns a WordPiece vocabulary: frequent words whole, others in pieces.
+
+    Pieces are joined as in byte-pair encoding (Sennrich et al., 2016), which is what the
+    `tokenizers` library means by training WordPiece.
+
+    Args:
+        texts: list of strings.
+        size: int, pieces to learn, special tokens included.
+
+    Returns:
+        A list of strings: special tokens, then pieces; a piece inside a word begins
+        with "##".
+
+    Raises:
+        VocabularyError: the text gives fewer pieces.
+    """
+    tokenizer = _word_piece()
+    characters = set()
+    for text in texts:
+        characters.update(text)
+    normalized = tokenizer.normalizer.normalize_str("".join(sorted(characters)))
+    # Given in this order, because the trainer would number them differently each time.
+    inner = [f"##{character}" for character in sorted(set(normalized) - {" "})]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size,
+        special_tokens=[*SPECIAL_TOKENS, *inner],
+        limit_alphabet=len(inner),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer, length=len(texts))
+    vocabulary = tokenizer.get_vocab(with_added_tokens=False)
+    if len(vocabulary) != size:
+        raise VocabularyError(
+            f"The text gives {len(vocabulary)} word pieces, not {size}: set "
+            f"`vocabulary_size` to a number that it can fill, or take more text."
+        )
+    return sorted(vocabulary, key=vocabulary.get)
+
+
+def load_vocabulary(profile, texts):
+    """The profile's vocabulary: BERT's, or one learnt from the texts.
+
+    Args:
+        profile: a `Profile`.
+        texts: list of strings.
+
+    Returns:
+        A list of strings.
+
+    Raises:
+        VocabularyError: the vocabulary hasn't the size that the profile says.
+    """
+    if profile.vocabulary == "learnt":
+        return learn_vocabulary(texts, profile.vocabulary_size)
+    vocabulary = corpora.fetch("bert_vocab_uncased.txt").read_text("utf-8").split()
+    if len(vocabulary) != profile.vocabulary_size:
+        raise VocabularyError(
+            f"BERT's vocabulary has {len(vocabulary)} word pieces: set "
+            "`vocabulary_size` to that."
+        )
+    return vocabulary
+
+
+def tokenize(texts, vocabulary):
+    """Tokenizes with the `tokenizers` library, on all cores.
+
+    The ids are those of `keras_hub.tokenizers.WordPieceTokenizer`, some ten times sooner.
+
+    Args:
+        texts: list of strings.
+        vocabulary: list of strings.
+
+    Returns:
+        A list of lists of int, one list a text.
+    """
+    tokenizer = _word_piece({piece: row for row, piece in enumerate(vocabulary)})
+    return [
+        encoding.ids
+        for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    ]
+
+
+def pad(token_ids, sequence_length):
+    """Puts each text into a row of its own: cut, or filled up with [PAD].
+
+    Args:
+        token_ids: list of lists of int, one list a text.
+        sequence_length: int, tokens in a row.
+
+    Returns:
+        An int32 array, `(texts, sequence)`.
+    """
+    rows = np.zeros((len(token_ids), sequence_length), dtype="int32")
+    for row, ids in zip(rows, token_ids, strict=True):
+        row[: len(ids)] = ids[:sequence_length]
+    return rows
+
+
+def pack(token_ids, sequence_length, separator):
+    """Joins all texts, a separator after each, and cuts them into full rows.
+
+    Less than one row is left over, at the end, and dropped.
+
+    Args:
+        token_ids: list of lists of int, one list a text.
+        sequence_length: int, tokens in a row.
+        separator: int, the id of [SEP].
+
+    Returns:
+        An int32 array, `(rows, sequence)`.
+    """
+    stream = np.concatenate([np.array([*ids, separator], "int32") for ids in token_ids])
+    rows = len(stream) // sequence_length
+    return stream[: rows * sequence_length].reshape(rows, sequence_length)
+
+
+def corpus_rows(profile, texts, vocabulary):
+    """Tokenizes the corpus and lays it out in rows, as the profile says.
+
+    Args:
+        profile: a `Profile`.
+        texts: list of strings.
+        vocabulary: list of strings.
+
+    Returns:
+        An int32 array, `(rows, sequence)`.
+    """
+    token_ids = tokenize(texts, vocabulary)
+    if profile.packed:
+        return pack(token_ids, profile.sequence_length, vocabulary.index("[SEP]"))
+    return pad(token_ids, profile.sequence_length)
+
+
+def sentence_rows(profile, sentences, vocabulary):
+    """Tokenizes sentences to classify and pads them.
+
+    Args:
+        profile: a `Profile`.
+        sentences: iterable of strings.
+        vocabulary: list of strings.
+
+    Returns:
+        An int32 array, `(sentences, sentence_length)`.
+    """
+    return pad(tokenize(list(sentences), vocabulary), profile.sentence_length)
+
+
+def special_ids(vocabulary):
+    """The ids of the special tokens, which are never masked.
+
+    Args:
+        vocabulary: list of strings.
+
+    Returns:
+        A list of int.
+    """
+    return [vocabulary.index(token) for token in SPECIAL_TOKENS]
+
+
+def cooccurrence_counts(rows, window, vocabulary):
+    """Counts how often two tokens stand within a window of each other in one text.
+
+    Args:
+        rows: int array, `(rows, sequence)`, from `pack` or `pad`.
+        window: int, the greatest distance that counts, in tokens.
+        vocabulary: list of strings.
+
+    Returns:
+        A symmetric sparse float32 matrix, `(vocabulary, vocabulary)`.
+    """
+    stream = rows.ravel()
+    text = np.cumsum(np.isin(stream, special_ids(vocabulary)))
+    counts = scipy.sparse.csr_matrix((len(vocabulary),) * 2, dtype="float32")
+    for distance in range(1, window + 1):
+        same = text[:-distance] == text[distance:]
+        # A special token opens the part that it is counted to; itself it doesn't count.
+        same &= ~np.isin(stream[:-distance], special_ids(vocabulary))
+        pair = stream[:-distance][same], stream[distance:][same]
+        ones = np.ones(len(pair[0]), dtype="float32")
+        counts += scipy.sparse.coo_matrix((ones, pair), shape=counts.shape).tocsr()
+    return counts + counts.T
+
+
+def word_vectors(counts, hidden_dim, seed):
+    """Turns co-occurrence counts into word vectors.
+
+    Positive pointwise mutual information, contexts smoothed by the power 0.75, and its
+    leading singular vectors (Levy, Goldberg and Dagan, 2015, "Improving distributional
+    similarity with lessons learned from word embeddings").
+
+    Args:
+        counts: symmetric sparse matrix, `(vocabulary, vocabulary)`.
+        hidden_dim: int, numbers in a vector.
+        seed: int, for the randomized decomposition.
+
+    Returns:
+        A float32 array, `(vocabulary, hidden_dim)`, with mean 0 and standard deviation
+        0.05 over the tokens that occur; zeros for the others.
+    """
+    pairs = counts.tocoo()
+    total = counts.sum(axis=1).A1
+    context = total**0.75 / (total**0.75).sum()
+    information = np.log(pairs.data / (total[pairs.row] * context[pairs.col]))
+    positive = scipy.sparse.coo_matrix(
+        (np.maximum(information, 0.0), (pairs.row, pairs.col)), shape=counts.shape
+    ).tocsr()
+    vectors, _, _ = randomized_svd(positive, hidden_dim, n_iter=4, random_state=seed)
+    occurs = total > 0
+    vectors[occurs] -= vectors[occurs].mean(axis=0)
+    vectors[occurs] *= 0.05 / vectors[occurs].std()
+    vectors[~occurs] = 0.0
+    return vectors.astype("float32")
+
+
+def mask_batch(token_ids, key, profile, vocabulary):
+    """Chooses tokens to predict and hides them: one batch of masked-word training.
+
+    The distribution is that of `keras_hub.layers.MaskedLMMaskGenerator`. The random
+    numbers come from `key` alone, so that a batch can be made again, by any worker and
+    for any backend.
+
+    Args:
+        token_ids: int32 tensor, `(batch, sequence)`.
+        key: int tensor, `(2,)`: the seed and the number of the batch.
+        profile: a `Profile`.
+        vocabulary: list of strings.
+
+    Returns:
+        The features, labels and sample weights that `fit` takes: a dict of `token_ids`,
+        int32 `(batch, sequence)`, and `mask_positions`, int32 `(batch, predictions)`;
+        the hidden ids, int32 `(batch, predictions)`; float32 `(batch, predictions)`,
+        1 for a hidden token and 0 for the filling after the last one.
+    """
+    import tensorflow as tf
+
+    batch, length = token_ids.shape
+    predictions = profile.predictions_per_sequence
+    draw, dice, other = (
+        tf.random.experimental.stateless_fold_in(key, part) for part in range(3)
+    )
+    special = np.isin(np.arange(len(vocabulary)), special_ids(vocabulary))
+    candidate = tf.logical_not(tf.gather(special, token_ids))
+
+    # The tokens with the highest random scores, as many as the rate asks for.
+    scores = tf.random.stateless_uniform((batch, length), draw)
+    positions = tf.math.top_k(tf.where(candidate, scores, -1.0), predictions).indices
+    wanted = profile.mask_rate * tf.reduce_sum(tf.cast(candidate, "float32"), axis=1)
+    chosen = tf.range(predictions) < tf.cast(tf.math.ceil(wanted), "int32")[:, None]
+
+    # Back into the order of the text; what is not chosen goes behind its end.
+    positions = tf.sort(tf.where(chosen, positions, length), axis=1)
+    chosen = positions < length
+    padded = tf.pad(token_ids, [[0, 0], [0, 1]])
+    labels = tf.gather(padded, positions, batch_dims=1)
+
+    throw = tf.random.stateless_uniform((batch, predictions), dice)
+    random_ids = tf.random.stateless_uniform(
+        (batch, predictions), other, maxval=len(vocabulary), dtype="int32"
+    )
+    shown = tf.where(throw < MASK_TOKEN_RATE + RANDOM_TOKEN_RATE, random_ids, labels)
+    shown = tf.where(throw < MASK_TOKEN_RATE, vocabulary.index("[MASK]"), shown)
+    where = tf.stack(
+        [tf.repeat(tf.range(batch), predictions), tf.reshape(positions, [-1])], axis=1
+    )
+    hidden = tf.tensor_scatter_nd_update(padded, where, tf.reshape(shown, [-1]))
+    features = {
+        "token_ids": hidden[:, :length],
+        "mask_positions": tf.where(chosen, positions, 0),
+    }
+    return features, labels, tf.cast(chosen, "float32")
+
+
+def masked_batches(rows, profile, vocabulary, steps, salt=0):
+    """The input of pretraining: batches drawn from stored rows, masked on the fly.
+
+    Every pass over the rows has an order and masks of its own. Batch number n is the
+    same whenever, and on whichever backend, it is made.
+
+    Args:
+        rows: int array, `(rows, sequence)`.
+        profile: a `Profile`.
+        vocabulary: list of strings.
+        steps: int, batches.
+        salt: int, makes another series of batches from the same seed.
+
+    Returns:
+        A `tf.data.Dataset` of what `mask_batch` returns.
+
+    Raises:
+        ValueError: there are fewer rows than a batch has.
+    """
+    import tensorflow as tf
+
+    if len(rows) < profile.batch_size:
+        raise ValueError(
+            f"The corpus gives {len(rows)} rows, less than a batch of "
+            f"{profile.batch_size}: lower `batch_size`, or take more text."
+        )
+    seed = profile.seed + 1_000_003 * salt
+    order = np.random.default_rng(seed)
+    per_pass = len(rows) // profile.batch_size
+    passes = -(-steps // per_pass)
+    indices = np.concatenate(
+        [
+            order.permutation(len(rows))[: per_pass * profile.batch_size]
+            for _ in range(passes)
+        ]
+    ).reshape(-1, profile.batch_size)[:steps]
+    stored = tf.constant(rows.astype("int32"))
+
+    def make(step, index):
+        token_ids = tf.ensure_shape(
+            tf.gather(stored, index), (profile.batch_size, rows.shape[1])
+        )
+        return mask_batch(token_ids, tf.stack([seed, step]), profile, vocabulary)
+
+    batches = tf.data.Dataset.from_tensor_slices(
+        (np.arange(steps, dtype="int32"), indices)
+    )
+    return batches.map(make, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
+        tf.data.AUTOTUNE
+    )

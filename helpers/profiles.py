@@ -1,0 +1,284 @@
+"""Every number that a reader may want to change, in one place.
+
+A profile says what the four notebooks do: on which text, with which encoder, for how
+long. `sample` is made for two CPU cores, `guide` and `full` for a GPU or TPU.
+"""
+
+import dataclasses
+import difflib
+
+
+class ProfileError(ValueError):
+    """A profile, or one of its settings, that can't be used."""
+
+
+def _setting(notebook, meaning):
+    """A field with the first notebook that reads it, and what it means."""
+    return dataclasses.field(metadata={"notebook": notebook, "meaning": meaning})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Profile:
+    """The settings of one run of the series; `settings` lists them with their meaning."""
+
+    name: str
+    seed: int = _setting(1, "fixes split, vocabulary, masks, weights and order")
+    corpus: str = _setting(1, "text to pretrain on")
+    task: str = _setting(1, "labelled sentences to classify")
+    few_labels: int = _setting(1, "labels in the second comparison")
+    baseline_words: int = _setting(1, "words that the bag of words knows")
+    baseline_batch_size: int = _setting(1, "sentences in a batch of the baseline")
+    baseline_epochs: int = _setting(1, "passes over all labels")
+    baseline_few_epochs: int = _setting(1, "passes over the few labels")
+
+    vocabulary: str = _setting(2, '"learnt" from the corpus, or "bert": BERT\'s, uncased')
+    vocabulary_size: int = _setting(2, "word pieces, special tokens included")
+    sequence_length: int = _setting(2, "tokens in a pretraining sequence")
+    packed: bool = _setting(2, "texts joined and cut, or one text a row, padded")
+    mask_rate: float = _setting(2, "share of tokens to predict")
+    predictions_per_sequence: int = _setting(2, "most tokens to predict in a sequence")
+    word_vectors: bool = _setting(2, "start the embedding from co-occurrence counts")
+    window: int = _setting(2, "how far apart words still count as company, in tokens")
+    hidden_dim: int = _setting(2, "width of a token's vector")
+
+    encoder: str = _setting(3, '"rotary" or "classic" blocks')
+    num_layers: int = _setting(3, "encoder blocks")
+    intermediate_dim: int = _setting(3, "width inside the feed-forward part")
+    num_heads: int = _setting(3, "attention heads in a block")
+    dropout: float = _setting(3, "dropout inside the encoder, in pretraining")
+    layer_norm_epsilon: float = _setting(3, "keeps a norm from dividing by zero")
+    optimizer: str = _setting(3, '"muon" or "adamw", in pretraining')
+    learning_rate: float = _setting(3, "peak learning rate in pretraining")
+    embedding_rate: float = _setting(3, "of the embedding, as a share of the peak (Muon)")
+    weight_decay: float = _setting(3, "decoupled weight decay")
+    schedule: str = _setting(3, '"cosine" after a warm-up, or "constant"')
+    batch_size: int = _setting(3, "sequences in a pretraining batch")
+    pretraining_steps: int = _setting(3, "batches to pretrain on")
+    race_steps: int = _setting(3, "batches in the race between the two blocks")
+    validation_sequences: int = _setting(3, "sequences kept out of pretraining")
+
+    sentence_length: int = _setting(4, "tokens in a sentence; longer ones are cut")
+    finetuning_batch_size: int = _setting(4, "sentences in a batch")
+    finetuning_rate: float = _setting(4, "peak learning rate, pretrained")
+    scratch_rate: float = _setting(4, "peak learning rate, from scratch")
+    finetuning_epochs: int = _setting(4, "passes over all labels")
+    finetuning_few_epochs: int = _setting(4, "passes over the few labels")
+    finetuning_dropout: float = _setting(4, "dropout in the encoder and before the head")
+    repeats: int = _setting(4, "seeds: runs of each comparison")
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            accepted = (int, float) if field.type is float else field.type
+            if not isinstance(value, accepted) or (
+                isinstance(value, bool) and field.type is not bool
+            ):
+                raise ProfileError(
+                    f"`{field.name}` of the profile is {value!r}, which is a "
+                    f"{type(value).__name__}: give a {field.type.__name__}."
+                )
+            if field.type in (int, float) and value < (field.name in _POSITIVE):
+                raise ProfileError(
+                    f"`{field.name}` of the profile is {value!r}: give a "
+                    f"{'positive' if field.name in _POSITIVE else 'non-negative'} number."
+                )
+            choices = _CHOICES.get(field.name)
+            if choices and value not in choices:
+                raise ProfileError(
+                    f"`{field.name}` of the profile is {value!r}: choose one of "
+                    f"{', '.join(choices)}."
+                )
+        if self.hidden_dim % (2 * self.num_heads):
+            raise ProfileError(
+                f"`hidden_dim` of the profile is {self.hidden_dim}: give a multiple of "
+                f"twice `num_heads`, which is {self.num_heads}, so that every head gets "
+                "pairs of numbers to rotate."
+            )
+        if self.predictions_per_sequence > self.sequence_length:
+            raise ProfileError(
+                f"`predictions_per_sequence` of the profile is "
+                f"{self.predictions_per_sequence}: give at most `sequence_length`, which "
+                f"is {self.sequence_length}."
+            )
+
+
+_CHOICES = {
+    "corpus": ("imdb", "wikitext-103"),
+    "task": ("rotten-tomatoes", "sst-2"),
+    "vocabulary": ("learnt", "bert"),
+    "encoder": ("rotary", "classic"),
+    "optimizer": ("muon", "adamw"),
+    "schedule": ("cosine", "constant"),
+}
+
+# A setting of which nothing is left at zero.
+_POSITIVE = {
+    field.name for field in dataclasses.fields(Profile) if field.type is int
+} - {"seed", "race_steps"}
+
+_SAMPLE = Profile(
+    name="sample",
+    seed=0,
+    corpus="imdb",
+    task="rotten-tomatoes",
+    few_labels=500,
+    baseline_words=4000,
+    baseline_batch_size=32,
+    baseline_epochs=5,
+    baseline_few_epochs=30,
+    vocabulary="learnt",
+    vocabulary_size=8000,
+    sequence_length=64,
+    packed=True,
+    mask_rate=0.25,
+    predictions_per_sequence=16,
+    word_vectors=True,
+    window=20,
+    hidden_dim=128,
+    encoder="rotary",
+    num_layers=2,
+    intermediate_dim=512,
+    num_heads=2,
+    dropout=0.0,
+    layer_norm_epsilon=1e-5,
+    optimizer="muon",
+    learning_rate=6e-3,
+    embedding_rate=0.1,
+    weight_decay=0.01,
+    schedule="cosine",
+    batch_size=64,
+    pretraining_steps=1000,
+    race_steps=150,
+    validation_sequences=512,
+    sentence_length=64,
+    finetuning_batch_size=32,
+    finetuning_rate=2e-4,
+    scratch_rate=5e-4,
+    finetuning_epochs=4,
+    finetuning_few_epochs=10,
+    finetuning_dropout=0.2,
+    repeats=3,
+)
+
+_GUIDE = dataclasses.replace(
+    _SAMPLE,
+    name="guide",
+    corpus="wikitext-103",
+    task="sst-2",
+    baseline_few_epochs=30,
+    vocabulary="bert",
+    vocabulary_size=30522,
+    sequence_length=128,
+    packed=False,
+    predictions_per_sequence=32,
+    word_vectors=False,
+    hidden_dim=256,
+    encoder="classic",
+    num_layers=3,
+    num_heads=4,
+    dropout=0.1,
+    optimizer="adamw",
+    learning_rate=5e-4,
+    embedding_rate=1.0,
+    weight_decay=0.004,
+    schedule="constant",
+    batch_size=128,
+    pretraining_steps=8 * 5857,
+    race_steps=300,
+    validation_sequences=2048,
+    sentence_length=128,
+    finetuning_rate=5e-5,
+    scratch_rate=5e-5,
+    finetuning_epochs=3,
+    finetuning_dropout=0.1,
+)
+
+_FULL = dataclasses.replace(
+    _GUIDE,
+    name="full",
+    packed=True,
+    word_vectors=True,
+    encoder="rotary",
+    dropout=0.0,
+    optimizer="muon",
+    learning_rate=3e-3,
+    embedding_rate=0.1,
+    weight_decay=0.01,
+    schedule="cosine",
+    finetuning_rate=2e-4,
+    scratch_rate=5e-4,
+)
+
+PROFILES = {profile.name: profile for profile in (_SAMPLE, _GUIDE, _FULL)}
+
+
+def _nearest(word, words):
+    close = difflib.get_close_matches(word, words, n=1)
+    return f" Did you mean `{close[0]}`?" if close else ""
+
+
+def load_profile(name="sample", **overrides):
+    """Returns the profile of that name, with some settings replaced.
+
+    Args:
+        name: string, one of `PROFILES`.
+        **overrides: settings to replace, by name.
+
+    Returns:
+        A `Profile`.
+
+    Raises:
+        ProfileError: the profile or a setting is unknown, or a value doesn't fit.
+    """
+    if name not in PROFILES:
+        raise ProfileError(
+            f"There is no profile `{name}`: choose one of {', '.join(PROFILES)}."
+            f"{_nearest(str(name), PROFILES)}"
+        )
+    known = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
+    for setting in overrides:
+        if setting not in known:
+            raise ProfileError(
+                f"A profile has no setting `{setting}`: choose among {', '.join(known)}."
+                f"{_nearest(setting, known)}"
+            )
+    return dataclasses.replace(PROFILES[name], **overrides)
+
+
+def settings(profile, through=4):
+    """The settings that the notebooks up to number `through` read.
+
+    Args:
+        profile: a `Profile`.
+        through: int, the number of a notebook.
+
+    Returns:
+        A dict of setting to value.
+    """
+    return {
+        field.name: getattr(profile, field.name)
+        for field in dataclasses.fields(profile)
+        if field.metadata and field.metadata["notebook"] <= through
+    }
+
+
+def describe(profile, notebook):
+    """A table of the settings that one notebook is the first to read.
+
+    Args:
+        profile: a `Profile`.
+        notebook: int, the number of a notebook.
+
+    Returns:
+        A pandas DataFrame with one row a setting: value and meaning.
+    """
+    import pandas as pd
+
+    rows = {
+        field.name: (getattr(profile, field.name), field.metadata["meaning"])
+        for field in dataclasses.fields(profile)
+        if field.metadata and field.metadata["notebook"] == notebook
+    }
+    table = pd.DataFrame(rows, index=["value", "meaning"], dtype=object).T
+    table.index.name = "setting"
+    return table
