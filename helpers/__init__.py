@@ -37,6 +37,13 @@ def choose_backend(default="jax"):
     os.environ.setdefault("KERAS_BACKEND", default)
     with _silent_stderr():
         import keras_hub  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_physical_devices("GPU")
     import keras
 
-    return keras.backend.backend()
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        # TensorFlow then only prepares batches, and would take the GPU's memory.
+        tf.config.set_visible_devices([], "GPU")
+    return backend

@@ -23,8 +23,10 @@ FILES = {
     "wikitext-103-raw-v1.zip": (
         "91c00ae287f0d699e18605c84afc9e45c192bc6b7797ff8837e5474655a33794",
         (
-            "https://huggingface.co/datasets/mattdangerw/wikitext-103-raw/resolve/"
-            "3555105b17ae31cc619a136fac72dbe2865c3738/wikitext-103-raw-v1.zip",
+            (
+                "https://huggingface.co/datasets/mattdangerw/wikitext-103-raw/resolve/"
+                "3555105b17ae31cc619a136fac72dbe2865c3738/wikitext-103-raw-v1.zip"
+            ),
             "https://wikitext.smerity.com/wikitext-103-raw-v1.zip",
         ),
     ),
@@ -35,10 +37,14 @@ FILES = {
     "bert_vocab_uncased.txt": (
         "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
         (
-            "https://storage.googleapis.com/tensorflow/keras-hub/examples/bert/"
-            "bert_vocab_uncased.txt",
-            "https://storage.googleapis.com/tensorflow/keras-nlp/examples/bert/"
-            "bert_vocab_uncased.txt",
+            (
+                "https://storage.googleapis.com/tensorflow/keras-hub/examples/bert/"
+                "bert_vocab_uncased.txt"
+            ),
+            (
+                "https://storage.googleapis.com/tensorflow/keras-nlp/examples/bert/"
+                "bert_vocab_uncased.txt"
+            ),
             "https://huggingface.co/google-bert/bert-base-uncased/resolve/main/vocab.txt",
         ),
     ),
@@ -77,9 +83,7 @@ def fetch(name):
     refusals = []
     for address in addresses:
         # wikitext.smerity.com refuses the user agent that Python sends by default.
-        download = pooch.HTTPDownloader(
-            headers={"User-Agent": "Mozilla/5.0"}, timeout=60
-        )
+        download = pooch.HTTPDownloader(headers={"User-Agent": "Mozilla/5.0"}, timeout=60)
         try:
             return pathlib.Path(
                 pooch.retrieve(
@@ -167,9 +171,7 @@ def read_corpus(profile):
         return [re.sub(r"<br\s*/?>", " ", reviews.iloc[row]) for row in order]
     if profile.corpus == "wikitext-103":
         text = _read_member("wikitext-103-raw-v1.zip", "wikitext-103-raw/wiki.train.raw")
-        return [
-            line for line in text.split("\n") if len(line) > SHORTEST_WIKITEXT_LINE
-        ]
+        return [line for line in text.split("\n") if len(line) > SHORTEST_WIKITEXT_LINE]
     path = pathlib.Path(profile.corpus)
     try:
         text = decode(path.read_bytes(), path.name)

@@ -51,11 +51,16 @@ def curves(series, xlabel, ylabel, levels=None):
     """
     axis = _axes()
     styles = ((PRETRAINED, "-", "o"), (SCRATCH, "--", "s"), (WORDS, "-.", "^"))
-    for (label, (x, y)), (color, line, marker) in zip(
-        series.items(), styles, strict=False
-    ):
+    for (label, (x, y)), (color, line, marker) in zip(series.items(), styles, strict=False):
         axis.plot(
-            x, y, line, color=color, marker=marker, markersize=4, label=label, markevery=0.1
+            x,
+            y,
+            line,
+            color=color,
+            marker=marker,
+            markersize=4,
+            label=label,
+            markevery=0.1,
         )
     for (label, height), line in zip((levels or {}).items(), (":", "-."), strict=False):
         axis.axhline(height, color=CHANCE, linestyle=line, label=label)
@@ -151,7 +156,11 @@ def comparison(table, title):
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
-            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+            bbox={
+                "boxstyle": "round,pad=0.15",
+                "facecolor": "white",
+                "edgecolor": "none",
+            },
         )
     axis.set(
         yticks=range(len(table)),
@@ -170,7 +179,7 @@ def confusion(matrix, classes):
         matrix: int array, `(classes, classes)`: rows true, columns predicted.
         classes: list of strings.
     """
-    figure, axis = plt.subplots(figsize=(3.6, 3.2), layout="constrained")
+    _, axis = plt.subplots(figsize=(3.6, 3.2), layout="constrained")
     axis.imshow(matrix, cmap="Blues", vmin=0)
     for (row, column), count in np.ndenumerate(matrix):
         axis.text(
@@ -183,7 +192,11 @@ def confusion(matrix, classes):
         )
     ticks = range(len(classes))
     axis.set(
-        xticks=ticks, xticklabels=classes, yticks=ticks, yticklabels=classes,
-        xlabel="predicted", ylabel="true",
+        xticks=ticks,
+        xticklabels=classes,
+        yticks=ticks,
+        yticklabels=classes,
+        xlabel="predicted",
+        ylabel="true",
     )
     plt.show()

@@ -6,7 +6,14 @@ Notebook 02 writes these steps out and checks that these functions agree with th
 import numpy as np
 import scipy.sparse
 from sklearn.utils.extmath import randomized_svd
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
 from helpers import corpora
 
@@ -351,9 +358,5 @@ def masked_batches(rows, profile, vocabulary, steps, salt=0):
         )
         return mask_batch(token_ids, tf.stack([seed, step]), profile, vocabulary)
 
-    batches = tf.data.Dataset.from_tensor_slices(
-        (np.arange(steps, dtype="int32"), indices)
-    )
-    return batches.map(make, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
-        tf.data.AUTOTUNE
-    )
+    batches = tf.data.Dataset.from_tensor_slices((np.arange(steps, dtype="int32"), indices))
+    return batches.map(make, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

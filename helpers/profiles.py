@@ -23,7 +23,7 @@ class Profile:
 
     name: str
     seed: int = _setting(1, "fixes split, vocabulary, masks, weights and order")
-    corpus: str = _setting(1, "text to pretrain on")
+    corpus: str = _setting(1, "imdb, wikitext-103, or the path of a text file")
     task: str = _setting(1, "labelled sentences to classify")
     few_labels: int = _setting(1, "labels in the second comparison")
     baseline_words: int = _setting(1, "words that the bag of words knows")
@@ -103,7 +103,6 @@ class Profile:
 
 
 _CHOICES = {
-    "corpus": ("imdb", "wikitext-103"),
     "task": ("rotten-tomatoes", "sst-2"),
     "vocabulary": ("learnt", "bert"),
     "encoder": ("rotary", "classic"),
@@ -112,9 +111,10 @@ _CHOICES = {
 }
 
 # A setting of which nothing is left at zero.
-_POSITIVE = {
-    field.name for field in dataclasses.fields(Profile) if field.type is int
-} - {"seed", "race_steps"}
+_POSITIVE = {field.name for field in dataclasses.fields(Profile) if field.type is int} - {
+    "seed",
+    "race_steps",
+}
 
 _SAMPLE = Profile(
     name="sample",
@@ -262,12 +262,12 @@ def settings(profile, through=4):
     }
 
 
-def describe(profile, notebook):
-    """A table of the settings that one notebook is the first to read.
+def describe(profile, notebook=None):
+    """A table of the settings that one notebook is the first to read, or of all.
 
     Args:
         profile: a `Profile`.
-        notebook: int, the number of a notebook.
+        notebook: int, the number of a notebook; all notebooks by default.
 
     Returns:
         A pandas DataFrame with one row a setting: value and meaning.
@@ -277,7 +277,7 @@ def describe(profile, notebook):
     rows = {
         field.name: (getattr(profile, field.name), field.metadata["meaning"])
         for field in dataclasses.fields(profile)
-        if field.metadata and field.metadata["notebook"] == notebook
+        if field.metadata and notebook in (None, field.metadata["notebook"])
     }
     table = pd.DataFrame(rows, index=["value", "meaning"], dtype=object).T
     table.index.name = "setting"

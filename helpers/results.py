@@ -132,11 +132,11 @@ def read_record(profile, notebook):
         )
     for file, checksum in files.items():
         if not path(profile, file).exists():
-            raise MissingArtifactError(f"{file} of notebook {name} is gone: {advice} again.")
-        if pooch.file_hash(str(path(profile, file))) != checksum:
-            raise ArtifactError(
-                f"{file} isn't as notebook {name} left it: {advice} again."
+            raise MissingArtifactError(
+                f"{file} of notebook {name} is gone: {advice} again."
             )
+        if pooch.file_hash(str(path(profile, file))) != checksum:
+            raise ArtifactError(f"{file} isn't as notebook {name} left it: {advice} again.")
     return figures
 
 
