@@ -6,6 +6,7 @@ modules that need it, so that the backend can still be chosen after `import help
 
 import contextlib
 import os
+import warnings
 
 
 @contextlib.contextmanager
@@ -35,7 +36,7 @@ def choose_backend(default="jax"):
         The name of the backend in use.
     """
     os.environ.setdefault("KERAS_BACKEND", default)
-    with _silent_stderr():
+    with _silent_stderr(), warnings.catch_warnings(action="ignore"):
         import keras_hub  # noqa: F401
         import tensorflow as tf
 

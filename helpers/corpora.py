@@ -50,6 +50,9 @@ FILES = {
     ),
 }
 
+# What the labels 0 and 1 mean, in both tasks.
+CLASSES = ("unfavourable", "favourable")
+
 # The guide leaves out lines that are shorter: headings and blank lines, mostly.
 SHORTEST_WIKITEXT_LINE = 100
 

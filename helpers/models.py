@@ -197,12 +197,14 @@ def start_from_vectors(encoder, vectors):
     embedding.embeddings.assign(known * vectors + ~known * start)
 
 
-def build_masked_language_model(encoder, profile):
+def build_masked_language_model(encoder, profile, log_frequencies):
     """Adds a masked-word head, tied to the embedding, to an encoder.
 
     Args:
         encoder: a model from `build_encoder`.
         profile: a `Profile`.
+        log_frequencies: float array, `(vocabulary,)`, which the head's bias starts from:
+            an untrained model then guesses by frequency.
 
     Returns:
         A `keras.Model` from a dict of `token_ids`, int `(batch, sequence)`, and
@@ -218,7 +220,9 @@ def build_masked_language_model(encoder, profile):
         ),
     }
     logits = keras_hub.layers.MaskedLMHead(
-        token_embedding=token_embedding(encoder), name="masked_lm_head"
+        token_embedding=token_embedding(encoder),
+        bias_initializer=lambda shape, dtype: ops.cast(log_frequencies, dtype),
+        name="masked_lm_head",
     )(encoder(inputs["token_ids"]), mask_positions=inputs["mask_positions"])
     return keras.Model(inputs, logits, name="masked_language_model")
 

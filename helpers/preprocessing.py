@@ -3,12 +3,13 @@
 Notebook 02 writes these steps out and checks that these functions agree with them.
 """
 
+import keras_hub
 import numpy as np
 import scipy.sparse
+import tensorflow as tf
 from sklearn.utils.extmath import randomized_svd
 from tokenizers import (
     Tokenizer,
-    decoders,
     models,
     normalizers,
     pre_tokenizers,
@@ -29,18 +30,6 @@ class VocabularyError(ValueError):
     """A vocabulary that can't be learnt or used."""
 
 
-def _word_piece(vocabulary=None):
-    """The `tokenizers` library's WordPiece, set up as BERT's uncased one."""
-    model = models.WordPiece(
-        vocab=vocabulary, unk_token="[UNK]", max_input_chars_per_word=100
-    )
-    tokenizer = Tokenizer(model)
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    return tokenizer
-
-
 def learn_vocabulary(texts, size):
     """Learns a WordPiece vocabulary: frequent words whole, others in pieces.
 
@@ -58,7 +47,9 @@ def learn_vocabulary(texts, size):
     Raises:
         VocabularyError: the text gives fewer pieces.
     """
-    tokenizer = _word_piece()
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     characters = set()
     for text in texts:
         characters.update(text)
@@ -105,30 +96,48 @@ def load_vocabulary(profile, texts):
     return vocabulary
 
 
-def tokenize(texts, vocabulary):
-    """Tokenizes with the `tokenizers` library, on all cores.
+def word_piece_tokenizer(vocabulary):
+    """The tokenizer of the series.
 
-    The ids are those of `keras_hub.tokenizers.WordPieceTokenizer`, some ten times sooner.
+    Args:
+        vocabulary: list of strings.
+
+    Returns:
+        A `keras_hub.tokenizers.WordPieceTokenizer`, lower-casing and without accents.
+    """
+    return keras_hub.tokenizers.WordPieceTokenizer(
+        vocabulary=vocabulary,
+        lowercase=True,
+        strip_accents=True,
+        special_tokens=list(SPECIAL_TOKENS),
+    )
+
+
+def tokenize(texts, vocabulary):
+    """Tokenizes in a `tf.data` pipeline, on all cores.
 
     Args:
         texts: list of strings.
         vocabulary: list of strings.
 
     Returns:
-        A list of lists of int, one list a text.
+        A list of int32 arrays, one array a text.
     """
-    tokenizer = _word_piece({piece: row for row, piece in enumerate(vocabulary)})
-    return [
-        encoding.ids
-        for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-    ]
+    tokenizer = word_piece_tokenizer(vocabulary)
+    batches = tf.data.Dataset.from_tensor_slices(texts).batch(100)
+    # Split outside TensorFlow: a ragged tensor gives up its rows one by one, slowly.
+    ids, ends = [], []
+    for batch in batches.map(tokenizer, num_parallel_calls=tf.data.AUTOTUNE):
+        ids.append(batch.values.numpy())
+        ends.append(batch.row_lengths().numpy())
+    return np.split(np.concatenate(ids), np.cumsum(np.concatenate(ends))[:-1])
 
 
 def pad(token_ids, sequence_length):
     """Puts each text into a row of its own: cut, or filled up with [PAD].
 
     Args:
-        token_ids: list of lists of int, one list a text.
+        token_ids: list of int arrays, one array a text.
         sequence_length: int, tokens in a row.
 
     Returns:
@@ -146,7 +155,7 @@ def pack(token_ids, sequence_length, separator):
     Less than one row is left over, at the end, and dropped.
 
     Args:
-        token_ids: list of lists of int, one list a text.
+        token_ids: list of int arrays, one array a text.
         sequence_length: int, tokens in a row.
         separator: int, the id of [SEP].
 
@@ -199,6 +208,24 @@ def special_ids(vocabulary):
         A list of int.
     """
     return [vocabulary.index(token) for token in SPECIAL_TOKENS]
+
+
+def log_frequencies(rows, vocabulary):
+    """How likely each token is to be the hidden one, before anything is read.
+
+    Args:
+        rows: int array, `(rows, sequence)`.
+        vocabulary: list of strings.
+
+    Returns:
+        A float32 array, `(vocabulary,)`: the logarithm of each token's share of the
+        text, special tokens left out. One occurrence is added to every token, so that
+        none is impossible.
+    """
+    counts = np.bincount(rows.ravel(), minlength=len(vocabulary)).astype(float)
+    counts[special_ids(vocabulary)] = 0
+    counts += 1
+    return np.log(counts / counts.sum()).astype("float32")
 
 
 def cooccurrence_counts(rows, window, vocabulary):
@@ -275,8 +302,6 @@ def mask_batch(token_ids, key, profile, vocabulary):
         the hidden ids, int32 `(batch, predictions)`; float32 `(batch, predictions)`,
         1 for a hidden token and 0 for the filling after the last one.
     """
-    import tensorflow as tf
-
     batch, length = token_ids.shape
     predictions = profile.predictions_per_sequence
     draw, dice, other = (
@@ -333,8 +358,6 @@ def masked_batches(rows, profile, vocabulary, steps, salt=0):
     Raises:
         ValueError: there are fewer rows than a batch has.
     """
-    import tensorflow as tf
-
     if len(rows) < profile.batch_size:
         raise ValueError(
             f"The corpus gives {len(rows)} rows, less than a batch of "

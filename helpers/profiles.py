@@ -28,17 +28,19 @@ class Profile:
     few_labels: int = _setting(1, "labels in the second comparison")
     baseline_words: int = _setting(1, "words that the bag of words knows")
     baseline_batch_size: int = _setting(1, "sentences in a batch of the baseline")
+    baseline_rate: float = _setting(1, "learning rate of the baseline")
     baseline_epochs: int = _setting(1, "passes over all labels")
     baseline_few_epochs: int = _setting(1, "passes over the few labels")
 
-    vocabulary: str = _setting(2, '"learnt" from the corpus, or "bert": BERT\'s, uncased')
+    vocabulary: str = _setting(2, '"learnt" from the corpus, or "bert"')
     vocabulary_size: int = _setting(2, "word pieces, special tokens included")
     sequence_length: int = _setting(2, "tokens in a pretraining sequence")
     packed: bool = _setting(2, "texts joined and cut, or one text a row, padded")
     mask_rate: float = _setting(2, "share of tokens to predict")
     predictions_per_sequence: int = _setting(2, "most tokens to predict in a sequence")
     word_vectors: bool = _setting(2, "start the embedding from co-occurrence counts")
-    window: int = _setting(2, "how far apart words still count as company, in tokens")
+    window: int = _setting(2, "most tokens between words that count as company")
+    counted_rows: int = _setting(2, "sequences, at most, that are counted for it")
     hidden_dim: int = _setting(2, "width of a token's vector")
 
     encoder: str = _setting(3, '"rotary" or "classic" blocks')
@@ -49,7 +51,7 @@ class Profile:
     layer_norm_epsilon: float = _setting(3, "keeps a norm from dividing by zero")
     optimizer: str = _setting(3, '"muon" or "adamw", in pretraining')
     learning_rate: float = _setting(3, "peak learning rate in pretraining")
-    embedding_rate: float = _setting(3, "of the embedding, as a share of the peak (Muon)")
+    embedding_rate: float = _setting(3, "the embedding's, as a share of the peak (Muon)")
     weight_decay: float = _setting(3, "decoupled weight decay")
     schedule: str = _setting(3, '"cosine" after a warm-up, or "constant"')
     batch_size: int = _setting(3, "sequences in a pretraining batch")
@@ -63,7 +65,7 @@ class Profile:
     scratch_rate: float = _setting(4, "peak learning rate, from scratch")
     finetuning_epochs: int = _setting(4, "passes over all labels")
     finetuning_few_epochs: int = _setting(4, "passes over the few labels")
-    finetuning_dropout: float = _setting(4, "dropout in the encoder and before the head")
+    finetuning_dropout: float = _setting(4, "dropout in the encoder, and before the head")
     repeats: int = _setting(4, "seeds: runs of each comparison")
 
     def __post_init__(self):
@@ -111,10 +113,7 @@ _CHOICES = {
 }
 
 # A setting of which nothing is left at zero.
-_POSITIVE = {field.name for field in dataclasses.fields(Profile) if field.type is int} - {
-    "seed",
-    "race_steps",
-}
+_POSITIVE = {field.name for field in dataclasses.fields(Profile) if field.type is int} - {"seed"}
 
 _SAMPLE = Profile(
     name="sample",
@@ -124,6 +123,7 @@ _SAMPLE = Profile(
     few_labels=500,
     baseline_words=4000,
     baseline_batch_size=32,
+    baseline_rate=3e-3,
     baseline_epochs=5,
     baseline_few_epochs=30,
     vocabulary="learnt",
@@ -134,6 +134,7 @@ _SAMPLE = Profile(
     predictions_per_sequence=16,
     word_vectors=True,
     window=20,
+    counted_rows=150_000,
     hidden_dim=128,
     encoder="rotary",
     num_layers=2,
@@ -150,7 +151,7 @@ _SAMPLE = Profile(
     pretraining_steps=1000,
     race_steps=150,
     validation_sequences=512,
-    sentence_length=64,
+    sentence_length=48,
     finetuning_batch_size=32,
     finetuning_rate=2e-4,
     scratch_rate=5e-4,
@@ -165,7 +166,7 @@ _GUIDE = dataclasses.replace(
     name="guide",
     corpus="wikitext-103",
     task="sst-2",
-    baseline_few_epochs=30,
+    baseline_rate=1e-3,
     vocabulary="bert",
     vocabulary_size=30522,
     sequence_length=128,

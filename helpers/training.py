@@ -59,18 +59,19 @@ def pretraining_optimizer(profile, steps):
     )
 
 
-def compile_masked_language_model(encoder, profile, steps):
+def compile_masked_language_model(encoder, profile, steps, log_frequencies):
     """Adds the masked-word head and compiles, as notebook 03 does in the open.
 
     Args:
         encoder: a model from `models.build_encoder`.
         profile: a `Profile`.
         steps: int, steps of the whole training.
+        log_frequencies: float array, `(vocabulary,)`: see `preprocessing`.
 
     Returns:
         A compiled `keras.Model`.
     """
-    model = models.build_masked_language_model(encoder, profile)
+    model = models.build_masked_language_model(encoder, profile, log_frequencies)
     model.compile(
         optimizer=pretraining_optimizer(profile, steps),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
