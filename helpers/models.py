@@ -219,12 +219,20 @@ def build_masked_language_model(encoder, profile, log_frequencies):
             (profile.predictions_per_sequence,), dtype="int32", name="mask_positions"
         ),
     }
-    logits = keras_hub.layers.MaskedLMHead(
-        token_embedding=token_embedding(encoder),
-        bias_initializer=lambda shape, dtype: ops.cast(log_frequencies, dtype),
-        name="masked_lm_head",
-    )(encoder(inputs["token_ids"]), mask_positions=inputs["mask_positions"])
+    head = keras_hub.layers.MaskedLMHead(
+        token_embedding=token_embedding(encoder), name="masked_lm_head"
+    )
+    logits = head(encoder(inputs["token_ids"]), mask_positions=inputs["mask_positions"])
+    output_bias(head).assign(log_frequencies)
     return keras.Model(inputs, logits, name="masked_language_model")
+
+
+def output_bias(head):
+    """The bias of a `MaskedLMHead`, float `(vocabulary,)`.
+
+    The layer's `bias_initializer` would reach its Dense layer too.
+    """
+    return next(weight for weight in head.weights if weight.name == "output_bias")
 
 
 def build_classifier(encoder, num_classes=2, dropout=0.0):

@@ -178,7 +178,8 @@ def corpus_rows(profile, texts, vocabulary):
     Returns:
         An int32 array, `(rows, sequence)`.
     """
-    token_ids = tokenize(texts, vocabulary)
+    # A row of filling alone has nothing to attend to.
+    token_ids = [ids for ids in tokenize(texts, vocabulary) if len(ids)]
     if profile.packed:
         return pack(token_ids, profile.sequence_length, vocabulary.index("[SEP]"))
     return pad(token_ids, profile.sequence_length)
@@ -195,7 +196,10 @@ def sentence_rows(profile, sentences, vocabulary):
     Returns:
         An int32 array, `(sentences, sentence_length)`.
     """
-    return pad(tokenize(list(sentences), vocabulary), profile.sentence_length)
+    unknown = [vocabulary.index("[UNK]")]
+    token_ids = tokenize(list(sentences), vocabulary)
+    # An empty sentence, too, needs something to attend to.
+    return pad([ids if len(ids) else unknown for ids in token_ids], profile.sentence_length)
 
 
 def special_ids(vocabulary):

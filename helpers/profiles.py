@@ -113,7 +113,9 @@ _CHOICES = {
 }
 
 # A setting of which nothing is left at zero.
-_POSITIVE = {field.name for field in dataclasses.fields(Profile) if field.type is int} - {"seed"}
+_POSITIVE = {field.name for field in dataclasses.fields(Profile) if field.type is int} - {
+    "seed"
+}
 
 _SAMPLE = Profile(
     name="sample",

@@ -8,7 +8,6 @@ damaged, or made with other settings.
 import json
 import os
 import pathlib
-import sys
 
 import numpy as np
 import pandas as pd
@@ -215,12 +214,3 @@ def summary(profile):
         A DataFrame with one row a model.
     """
     return pd.DataFrame(read_record(profile, 4)["summary"]).set_index("model")
-
-
-def _main():
-    profile = profiles.load_profile(sys.argv[1] if len(sys.argv) > 1 else "sample")
-    print(summary(profile).to_string())
-
-
-if __name__ == "__main__":
-    _main()

@@ -1,0 +1,128 @@
+"""Runs the notebooks in order: what `make tutorial` and `make outputs` call."""
+
+import argparse
+import pathlib
+import sys
+import textwrap
+import time
+
+import nbclient
+import nbformat
+from nbconvert import HTMLExporter
+from papermill.parameterize import parameterize_notebook
+from traitlets.config import Config
+
+from helpers import profiles, results
+
+FOLDER = pathlib.Path(__file__).resolve().parents[1] / "notebooks"
+
+
+class _Progress:
+    """Prints a line for each cell: its number, its seconds and how it begins."""
+
+    def __init__(self, name, notebook):
+        self.name = name
+        self.cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+        self.done = 0
+        self.started = 0.0
+
+    def start(self, cell, cell_index):
+        self.started = time.perf_counter()
+
+    def executed(self, cell, cell_index, execute_reply):
+        self.done += 1
+        seconds = time.perf_counter() - self.started
+        begins = textwrap.shorten(cell.source.split("\n")[0], 60, placeholder=" ...")
+        print(
+            f"{self.name[:2]} {self.done:3}/{self.cells} {seconds:7.1f} s  {begins}",
+            flush=True,
+        )
+
+
+def execute(name, parameters=None):
+    """Executes one notebook in a fresh kernel.
+
+    Args:
+        name: string, one of `results.NOTEBOOKS`.
+        parameters: dict of values for the cell tagged `parameters`; None leaves the
+            notebook as it is.
+
+    Returns:
+        The notebook with its outputs, and the error that stopped it, or None.
+    """
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    if parameters is not None:
+        notebook = parameterize_notebook(notebook, parameters)
+    progress = _Progress(name, notebook)
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(FOLDER)}},
+        on_cell_start=progress.start,
+        on_cell_executed=progress.executed,
+        # Files instead of ports: no other user of the machine can listen in.
+        config=Config(KernelManager={"transport": "ipc"}),
+    )
+    try:
+        client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        return notebook, error
+    return notebook, None
+
+
+def store(notebook, name):
+    """Writes a notebook back with its outputs, without what differs each time."""
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {
+                "display_name": "Python 3 (ipykernel)",
+                "language": "python",
+                "name": "python3",
+            },
+            "language_info": {"name": "python"},
+        }
+    )
+    nbformat.write(notebook, FOLDER / f"{name}.ipynb")
+
+
+def write(notebook, profile, name):
+    """Writes an executed notebook and its HTML among the profile's artifacts."""
+    nbformat.write(notebook, results.path(profile, f"{name}.ipynb"))
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    results.path(profile, f"{name}.html").write_text(page, "utf-8")
+
+
+def main(arguments=None):
+    """The command line. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.tutorial", description=__doc__)
+    parser.add_argument("profile", nargs="?", default="sample")
+    parser.add_argument(
+        "--in-place", action="store_true", help="refresh the notebooks' stored outputs"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        profile = profiles.load_profile(options.profile)
+    except profiles.ProfileError as error:
+        print(error, file=sys.stderr)
+        return 2
+    started = time.perf_counter()
+    for name in results.NOTEBOOKS.values():
+        parameters = None if options.in_place else {"PROFILE": profile.name}
+        notebook, error = execute(name, parameters)
+        if not options.in_place:
+            write(notebook, profile, name)
+        if error:
+            print(f"{name} stopped: {error.ename}: {error.evalue}", file=sys.stderr)
+            return 1
+        if options.in_place:
+            store(notebook, name)
+    print(f"\n{(time.perf_counter() - started) / 60:.1f} minutes in all\n")
+    print(results.summary(profile).round(1).to_string())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

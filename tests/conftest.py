@@ -1,0 +1,50 @@
+"""What the tests share: a small profile, some text, and what is learnt from it."""
+
+import pathlib
+
+import helpers
+
+helpers.choose_backend("jax")
+
+import pytest  # noqa: E402
+
+from helpers import corpora, preprocessing, profiles  # noqa: E402
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def profile():
+    """The sample profile's layers, as small as they can be."""
+    return profiles.load_profile(
+        vocabulary_size=1500,
+        sequence_length=32,
+        predictions_per_sequence=8,
+        hidden_dim=16,
+        intermediate_dim=32,
+        batch_size=16,
+        pretraining_steps=12,
+        sentence_length=24,
+    )
+
+
+@pytest.fixture(scope="session")
+def texts(profile):
+    return corpora.read_corpus(profile)[:300]
+
+
+@pytest.fixture(scope="session")
+def vocabulary(profile, texts):
+    return preprocessing.learn_vocabulary(texts, profile.vocabulary_size)
+
+
+@pytest.fixture(scope="session")
+def rows(profile, texts, vocabulary):
+    return preprocessing.corpus_rows(profile, texts, vocabulary)
+
+
+@pytest.fixture
+def artifacts(tmp_path, monkeypatch):
+    """An empty folder of artifacts."""
+    monkeypatch.setenv("TUTORIAL_ARTIFACTS", str(tmp_path))
+    return tmp_path

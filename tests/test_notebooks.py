@@ -1,0 +1,104 @@
+"""What holds for every notebook as it is stored."""
+
+import re
+import statistics
+
+import nbformat
+import pytest
+from conftest import REPOSITORY
+
+from helpers import results, tutorial
+
+PATHS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def stored_text(notebook):
+    """Everything that the outputs say."""
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                yield output.text
+            else:
+                yield from (text for text in output.data.values() if isinstance(text, str))
+
+
+def test_the_series_is_complete():
+    assert [path.stem for path in PATHS] == list(results.NOTEBOOKS.values())
+
+
+def test_it_is_valid(notebook):
+    nbformat.validate(notebook)
+
+
+def test_it_was_executed_once_from_top_to_bottom(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_it_begins_with_the_parameters(notebook):
+    (parameters,) = [
+        cell
+        for cell in code_cells(notebook)
+        if "parameters" in cell.metadata.get("tags", [])
+    ]
+    assert parameters is code_cells(notebook)[0]
+    assert parameters.source == 'PROFILE = "sample"\nOVERRIDES = {}'
+
+
+def test_its_outputs_hold_no_warning_and_no_path(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", output.text
+    for text in stored_text(notebook):
+        assert not re.search(r"/(?:home|root|tmp|usr|Users|work)/|Warning|\r|\x08", text)
+
+
+def test_cells_are_short(notebook):
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
+    assert max(lengths) <= 25
+    assert statistics.median(lengths) <= 10
+
+
+def test_at_most_a_third_of_the_cells_is_not_compared(notebook):
+    ignored = [
+        cell
+        for cell in code_cells(notebook)
+        if {"nbval-ignore-output", "nbval-skip"} & set(cell.metadata.get("tags", []))
+    ]
+    assert len(ignored) <= len(code_cells(notebook)) / 3
+
+
+def test_something_is_asserted(notebook):
+    asserting = [
+        cell for cell in code_cells(notebook) if re.search(r"^ *assert ", cell.source, re.M)
+    ]
+    assert len(asserting) >= 4
+
+
+def test_pictures_were_drawn(notebook):
+    assert any(
+        "image/png" in output.get("data", {})
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+    )
+
+
+def test_the_command_line_names_a_mistake(capsys):
+    assert tutorial.main(["smaple"]) == 2
+    assert "no profile `smaple`" in capsys.readouterr().err
+
+
+def test_a_notebook_run_too_early_stops_with_one_sentence(artifacts, capfd):
+    _, error = tutorial.execute("04_fine_tuning", {"PROFILE": "sample"})
+    assert error.ename == "MissingArtifactError"
+    assert "01_setup_and_baseline" in error.evalue

@@ -1,0 +1,204 @@
+import dataclasses
+import hashlib
+import subprocess
+import sys
+
+import keras_hub
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import REPOSITORY
+
+from helpers import preprocessing
+
+
+def test_the_vocabulary_begins_with_the_special_tokens(profile, vocabulary):
+    assert vocabulary[:5] == list(preprocessing.SPECIAL_TOKENS)
+    assert len(vocabulary) == len(set(vocabulary)) == profile.vocabulary_size
+
+
+def test_the_vocabulary_is_the_same_in_another_process(profile, vocabulary):
+    program = (
+        "import hashlib; from helpers import corpora, preprocessing, profiles;"
+        "texts = corpora.read_corpus(profiles.load_profile())[:300];"
+        f"pieces = preprocessing.learn_vocabulary(texts, {profile.vocabulary_size});"
+        "print(hashlib.sha256(repr(pieces).encode()).hexdigest())"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed.strip() == hashlib.sha256(repr(vocabulary).encode()).hexdigest()
+
+
+def test_a_vocabulary_that_the_text_cannot_fill_is_refused():
+    with pytest.raises(preprocessing.VocabularyError, match="`vocabulary_size`"):
+        preprocessing.learn_vocabulary(["a few words only"], 5000)
+
+
+def test_tokenize_gives_what_the_tokenizer_gives(texts, vocabulary):
+    tokenizer = preprocessing.word_piece_tokenizer(vocabulary)
+    several = [*texts[:5], "", "Ünïcode ½ 映画!"]
+    for text, ids in zip(several, preprocessing.tokenize(several, vocabulary), strict=True):
+        assert ids.tolist() == list(tokenizer(text))
+
+
+def test_text_cannot_smuggle_in_a_special_token(vocabulary):
+    (ids,) = preprocessing.tokenize(["a [MASK] here [SEP]"], vocabulary)
+    assert not np.isin(ids, preprocessing.special_ids(vocabulary)[2:]).any()
+
+
+def test_padding_cuts_and_fills():
+    rows = preprocessing.pad([np.array([5, 6, 7]), np.array([8])], 2)
+    assert rows.tolist() == [[5, 6], [8, 0]]
+
+
+def test_packing_loses_and_repeats_no_token(texts, vocabulary):
+    ids = preprocessing.tokenize(texts, vocabulary)
+    separator = vocabulary.index("[SEP]")
+    rows = preprocessing.pack(ids, 32, separator)
+    stream = [id_ for text in ids for id_ in (*text, separator)]
+    assert rows.ravel().tolist() == stream[: rows.size]
+    assert len(stream) - rows.size < 32
+
+
+def batches(rows, profile, vocabulary, steps=6, salt=0):
+    made = preprocessing.masked_batches(rows, profile, vocabulary, steps, salt)
+    return list(made.as_numpy_iterator())
+
+
+def test_masks_hold_to_the_rate(rows, profile, vocabulary):
+    for features, labels, weights in batches(rows, profile, vocabulary):
+        assert features["token_ids"].shape == (16, 32)
+        assert labels.shape == weights.shape == (16, 8)
+        # 8 of 32; one fewer in a row with a [SEP] or two
+        assert weights.sum(axis=1).min() >= 6
+        assert weights.sum(axis=1).max() == 8
+
+
+def test_ids_are_restored_from_labels(rows, profile, vocabulary):
+    known = {row.tobytes() for row in rows.astype("int32")}
+    for features, labels, weights in batches(rows, profile, vocabulary):
+        restored = features["token_ids"].copy()
+        row, column = np.nonzero(weights)
+        restored[row, features["mask_positions"][row, column]] = labels[row, column]
+        assert all(one.tobytes() in known for one in restored)
+
+
+def test_special_tokens_are_never_masked(profile, vocabulary):
+    rng = np.random.default_rng(0)
+    rows = rng.integers(5, len(vocabulary), (64, 32))
+    rows[:, ::3] = rng.integers(0, 5, rows[:, ::3].shape)
+    for _, labels, weights in batches(rows, profile, vocabulary):
+        assert (labels[weights == 1] >= 5).all()
+
+
+def test_weights_are_zero_where_nothing_is_left_to_mask(profile, vocabulary):
+    rows = np.zeros((64, 32), dtype="int32")
+    rows[:, :4] = 7
+    for features, labels, weights in batches(rows, profile, vocabulary):
+        assert (weights.sum(axis=1) == 1).all()  # a quarter of four tokens
+        assert not labels[weights == 0].any()
+        assert not features["mask_positions"][weights == 0].any()
+
+
+def test_a_row_of_padding_is_left_alone(profile, vocabulary):
+    rows = np.zeros((64, 32), dtype="int32")
+    for features, _, weights in batches(rows, profile, vocabulary):
+        assert not weights.any()
+        assert not features["token_ids"].any()
+
+
+def test_the_game_is_that_of_keras_hub(profile, vocabulary):
+    """Shares of [MASK], kept and random tokens, over 64,000 places."""
+    rows = np.random.default_rng(0).integers(5, len(vocabulary), (512, 32))
+    generator = keras_hub.layers.MaskedLMMaskGenerator(
+        vocabulary_size=len(vocabulary),
+        mask_selection_rate=profile.mask_rate,
+        mask_selection_length=profile.predictions_per_sequence,
+        mask_token_id=vocabulary.index("[MASK]"),
+        unselectable_token_ids=preprocessing.special_ids(vocabulary),
+    )
+    shares = []
+    keys = "token_ids", "mask_positions", "mask_ids", "mask_weights"
+    # Inside tf.data; called directly, the layer picks each token by a dice of its own.
+    dataset = tf.data.Dataset.from_tensor_slices(rows).batch(512).map(generator)
+    outputs = dataset.get_single_element()
+    theirs = [outputs[key].numpy() for key in keys]
+    ours = batches(rows, profile, vocabulary, steps=32)
+    parts = [(*batch[0].values(), *batch[1:]) for batch in ours]
+    for token_ids, positions, labels, weights in (
+        theirs,
+        map(np.concatenate, zip(*parts, strict=True)),
+    ):
+        picked = weights == 1
+        shown = np.take_along_axis(token_ids, positions.astype(int), axis=1)[picked]
+        shares.append(
+            [
+                picked.mean(),
+                (shown == vocabulary.index("[MASK]")).mean(),
+                (shown == labels[picked]).mean(),
+                np.bincount(positions[picked], minlength=32).std() / picked.sum(),
+            ]
+        )
+    # 4,096 places at least: the standard error of a share of 0.8 is 0.006
+    np.testing.assert_allclose(shares[0], shares[1], atol=0.03)
+
+
+def test_the_same_seed_gives_the_same_batches(rows, profile, vocabulary):
+    first, second = (batches(rows, profile, vocabulary) for _ in range(2))
+    other = batches(rows, dataclasses.replace(profile, seed=1), vocabulary)
+    for one, two, three in zip(first, second, other, strict=True):
+        np.testing.assert_equal(one, two)
+        assert (one[1] != three[1]).any()
+
+
+def test_every_pass_has_its_own_order_and_masks(profile, vocabulary):
+    rows = np.random.default_rng(0).integers(5, len(vocabulary), (32, 32))
+    made = batches(rows, profile, vocabulary, steps=4)  # two passes of two batches
+    assert (made[0][1] != made[2][1]).any()
+
+
+def test_too_few_rows_for_a_batch(rows, profile, vocabulary):
+    with pytest.raises(ValueError, match="lower `batch_size`"):
+        preprocessing.masked_batches(rows[:3], profile, vocabulary, 1)
+
+
+def test_counts_are_those_of_counting():
+    vocabulary = [*preprocessing.SPECIAL_TOKENS, "a", "b", "c", "d"]
+    a, b, c, d = range(5, 9)
+    separator = vocabulary.index("[SEP]")
+    rows = np.array([[a, b, c, separator], [d, a, b, separator]])
+    counts = preprocessing.cooccurrence_counts(rows, 2, vocabulary).toarray()
+    expected = np.zeros((9, 9))
+    for one, other in (a, b), (b, c), (a, c), (d, a), (a, b), (d, b):
+        expected[one, other] += 1
+        expected[other, one] += 1
+    np.testing.assert_array_equal(counts, expected)
+
+
+def test_word_vectors_put_company_together():
+    vocabulary = [*preprocessing.SPECIAL_TOKENS, *"abcdefgh", "unseen"]
+    rng = np.random.default_rng(0)
+    # Two circles of words that never meet.
+    rows = np.concatenate([rng.integers(5, 9, (200, 16)), rng.integers(9, 13, (200, 16))])
+    rows[:, -1] = vocabulary.index("[SEP]")
+    counts = preprocessing.cooccurrence_counts(rows, 4, vocabulary)
+    vectors = preprocessing.word_vectors(counts, 2, seed=0)
+    similarity = vectors[5:13] @ vectors[5:13].T
+    circle = np.arange(8) < 4
+    same = circle[:, None] == circle
+    assert similarity[same].min() > similarity[~same].max()
+    assert not vectors[:5].any()
+    assert not vectors[13].any()
+    assert abs(vectors[5:13].std() - 0.05) < 1e-6
+
+
+def test_frequencies_are_probabilities(rows, vocabulary):
+    log_frequencies = preprocessing.log_frequencies(rows, vocabulary)
+    assert abs(np.exp(log_frequencies).sum() - 1) < 1e-4
+    the = vocabulary.index("the")
+    assert abs(np.exp(log_frequencies[the]) - (rows == the).mean()) < 0.01

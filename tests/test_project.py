@@ -1,0 +1,112 @@
+"""What holds the project together: versions, imports, words."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from conftest import REPOSITORY
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def pins():
+    """The lines of requirements.txt: name to version."""
+    lines = (REPOSITORY / "requirements.txt").read_text("utf-8").splitlines()
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    assert wanted.pop() == "-e ."
+    matched = [re.fullmatch(r"([\w-]+)==([\w.]+)", line) for line in wanted]
+    assert all(matched), "pin every requirement exactly"
+    return {canonicalize_name(match[1]): match[2] for match in matched}
+
+
+def test_pins_are_within_the_bounds_and_complete():
+    bounds = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+    bounds = {
+        canonicalize_name(Requirement(line).name): Requirement(line) for line in bounds
+    }
+    assert bounds.keys() == pins().keys()
+    for name, version in pins().items():
+        assert bounds[name].specifier.contains(version), name
+
+
+def test_conda_gets_the_same_environment():
+    text = (REPOSITORY / "environment.yml").read_text("utf-8")
+    dependencies = re.findall(r"^ +- (.+)$", text.split("dependencies:")[1], re.MULTILINE)
+    python, *others = dependencies
+    # Everything but Python comes from requirements.txt itself.
+    assert others == ["pip", "pip:", "-r requirements.txt"]
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(
+        python.removeprefix("python=")
+    )
+
+
+def test_packages_that_were_asked_for_are_there():
+    asked = {"keras", "keras-hub", "tensorflow", "jax", "jupyterlab", "matplotlib", "nbval"}
+    assert asked <= pins().keys()
+
+
+def test_importing_helpers_is_quick_and_leaves_the_backend_open():
+    program = (
+        "import time, sys; before = time.perf_counter(); import helpers;"
+        "print(time.perf_counter() - before, 'keras' in sys.modules)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert float(printed[0]) < 1
+    assert printed[1] == "False"
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_choosing_a_backend_says_nothing(backend):
+    program = "import helpers; assert helpers.choose_backend('jax') == '" + backend + "'"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_links_between_files_lead_somewhere():
+    sources = [(REPOSITORY / "README.md", (REPOSITORY / "README.md").read_text("utf-8"))]
+    for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        text = "\n".join(
+            "".join(c["source"]) for c in cells if c["cell_type"] == "markdown"
+        )
+        sources.append((path, text))
+    for path, text in sources:
+        for target in re.findall(r"\]\(([^)#]+)", text):
+            if not target.startswith("https://"):
+                assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_words_are_spelt_as_dictionaries_have_them():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "codespell_lib",
+            "README.md",
+            "helpers",
+            "notebooks",
+            "tests",
+        ],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout

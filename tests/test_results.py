@@ -1,0 +1,92 @@
+import json
+
+import numpy as np
+import pytest
+
+from helpers import profiles, results
+
+
+@pytest.fixture
+def recorded(artifacts, profile):
+    """A record of notebook 2 with one file."""
+    results.path(profile, "rows.npy").write_bytes(b"rows")
+    results.write_record(profile, 2, {"seconds": 1.5}, files=["rows.npy"])
+    return artifacts / profile.name
+
+
+def test_a_record_is_read_back(recorded, profile):
+    assert results.read_record(profile, 2) == {"seconds": 1.5}
+    assert not list(recorded.glob("*.partial"))
+
+
+def test_a_notebook_run_too_early_says_which_to_run_and_how(artifacts, profile):
+    with pytest.raises(results.MissingArtifactError) as caught:
+        results.read_record(profile, 3)
+    message = str(caught.value)
+    assert "03_encoder_pretraining" in message
+    assert "run notebooks/03_encoder_pretraining.ipynb from top to bottom" in message
+    assert "\n" not in message
+
+
+def test_other_settings_are_refused_and_named(recorded):
+    for overrides in {"seed": 1}, {"window": 7}:
+        with pytest.raises(results.OtherSettingsError, match="was run with other settings"):
+            results.read_record(profiles.load_profile(**overrides), 2)
+
+
+def test_settings_of_later_notebooks_do_not_matter(artifacts):
+    results.write_record(profiles.load_profile(), 2, {"a": 1})
+    later = profiles.load_profile(finetuning_epochs=9)
+    assert results.read_record(later, 2) == {"a": 1}
+
+
+def test_another_profile_has_its_own_artifacts(recorded):
+    with pytest.raises(results.MissingArtifactError):
+        results.read_record(profiles.load_profile("guide"), 2)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"settings": 3}', "null"])
+def test_a_damaged_record_is_refused(recorded, profile, content):
+    (recorded / "02_mlm_preprocessing.json").write_text(content)
+    with pytest.raises(results.ArtifactError, match="damaged"):
+        results.read_record(profile, 2)
+
+
+def test_a_changed_or_missing_file_is_refused(recorded, profile):
+    (recorded / "rows.npy").write_bytes(b"rocks")
+    with pytest.raises(results.ArtifactError, match="rows.npy isn't as notebook"):
+        results.read_record(profile, 2)
+    (recorded / "rows.npy").unlink()
+    with pytest.raises(results.MissingArtifactError, match="rows.npy"):
+        results.read_record(profile, 2)
+
+
+def test_a_record_that_json_cannot_hold_leaves_the_old_one(recorded, profile):
+    with pytest.raises(TypeError):
+        results.write_record(profile, 2, {"array": np.zeros(3)})
+    assert results.read_record(profile, 2) == {"seconds": 1.5}
+    json.loads((recorded / "02_mlm_preprocessing.json").read_text())
+
+
+def test_the_interval_of_an_accuracy_is_the_usual_one():
+    correct = np.random.default_rng(0).random((1, 2000)) < 0.75
+    table = results.accuracy_table({"model": correct})
+    row = table.loc["model"]
+    half = 196 * np.sqrt(0.75 * 0.25 / 2000)
+    assert row.low < row.accuracy < row.high
+    assert abs((row.high - row.low) / 2 - half) < 0.3
+    assert row.seeds == 1
+
+
+def test_a_pair_of_equal_models_does_not_differ():
+    correct = np.random.default_rng(0).random((3, 500)) < 0.75
+    assert results.paired_difference(correct, correct) == (0, 0, 0)
+
+
+def test_a_paired_difference_is_surer_than_two_intervals():
+    rng = np.random.default_rng(0)
+    first = rng.random((1, 2000)) < 0.7
+    second = first | (rng.random((1, 2000)) < 0.1)  # right wherever the first is
+    points, low, high = results.paired_difference(second, first)
+    assert 0 < low < points < high
+    assert high - low < 2

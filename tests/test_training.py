@@ -1,0 +1,87 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from helpers import models, preprocessing, training
+
+
+def pretrain(profile, rows, vocabulary):
+    """The loss of each step."""
+    keras.utils.set_random_seed(profile.seed)
+    encoder = models.build_encoder(profile)
+    steps = profile.pretraining_steps
+    model = training.compile_masked_language_model(
+        encoder, profile, steps, preprocessing.log_frequencies(rows, vocabulary)
+    )
+    batches = preprocessing.masked_batches(rows, profile, vocabulary, steps)
+    history = model.fit(
+        batches, epochs=steps, steps_per_epoch=1, shuffle=False, verbose=0
+    ).history
+    return np.array(history["loss"])
+
+
+@pytest.mark.parametrize("encoder", ["rotary", "classic"])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_the_same_seed_gives_the_same_loss_twice(
+    profile, rows, vocabulary, encoder, optimizer
+):
+    profile = dataclasses.replace(
+        profile, encoder=encoder, optimizer=optimizer, learning_rate=3e-3, dropout=0.1
+    )
+    first, second = (pretrain(profile, rows, vocabulary) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert np.isfinite(first).all()
+
+
+def test_pretraining_learns_what_only_reading_tells(profile, vocabulary):
+    profile = dataclasses.replace(profile, pretraining_steps=60, embedding_rate=1.0)
+    # One of fifty tokens fills each row: its neighbours say what is hidden.
+    rows = np.repeat(np.random.default_rng(0).integers(5, 55, (640, 1)), 32, axis=1)
+    losses = pretrain(profile, rows, vocabulary)
+    log_frequencies = preprocessing.log_frequencies(rows, vocabulary)
+    guessing = -(np.exp(log_frequencies) * log_frequencies).sum()
+    assert abs(losses[0] - guessing) < 0.5
+    assert losses[-10:].mean() < guessing - 1
+
+
+def test_the_schedule_rises_and_falls():
+    rate = training.learning_rate(1e-3, 100)
+    heights = [float(rate(step)) for step in range(100)]
+    assert np.argmax(heights) == 5
+    assert max(heights) == pytest.approx(1e-3)
+    assert heights[0] == 0
+    assert heights[-1] < 3e-5
+    assert training.learning_rate(1e-3, 100, "constant") == 1e-3
+
+
+def sentences(profile):
+    """Sentences in which one token decides the label."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(96) % 2
+    ids = rng.integers(10, 200, (96, profile.sentence_length)).astype("int32")
+    ids[:, 3] = 5 + labels
+    ids[:, 12:] = 0
+    return ids, labels
+
+
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_a_classifier_learns_and_repeats_itself(profile, pretrained):
+    profile = dataclasses.replace(profile, finetuning_rate=5e-3, scratch_rate=5e-3)
+    encoder = models.build_encoder(profile) if pretrained else None
+    chances = []
+    for _ in range(2):
+        model = training.train_classifier(profile, sentences(profile), 0, 15, encoder)
+        chances.append(training.class_probabilities(model, sentences(profile)[0]))
+    np.testing.assert_array_equal(*chances)
+    np.testing.assert_allclose(chances[0].sum(axis=1), 1, atol=1e-5)
+    assert (chances[0].argmax(axis=1) == sentences(profile)[1]).mean() > 0.9
+
+
+def test_fine_tuning_leaves_the_pretrained_encoder_alone(profile):
+    encoder = models.build_encoder(profile)
+    before = encoder.get_weights()
+    training.train_classifier(profile, sentences(profile), 0, 1, encoder)
+    for one, other in zip(before, encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
