@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's palette, from dark to light, so that it also reads in grey.
 PRETRAINED, SCRATCH, WORDS, CHANCE = "#0072B2", "#D55E00", "#E69F00", "#7F7F7F"
@@ -28,8 +29,10 @@ def histograms(lengths, unit):
     for axis, (title, values) in zip(
         np.atleast_1d(_axes(2.8, len(lengths))), lengths.items(), strict=True
     ):
-        # A long tail would press the rest against the axis.
-        axis.hist(values, bins=40, range=(0, np.percentile(values, 99)), color=PRETRAINED)
+        # Bins of whole numbers; a long tail would press the rest against the axis.
+        longest = int(np.percentile(values, 99))
+        bins = np.arange(0, longest + 1, max(1, longest // 40))
+        axis.hist(values, bins=bins, color=PRETRAINED)
         axis.axvline(np.median(values), color="black", linestyle="--", linewidth=1)
         axis.annotate(
             f" median {np.median(values):.0f}",
@@ -65,6 +68,7 @@ def curves(series, xlabel, ylabel, levels=None):
     for (label, height), line in zip((levels or {}).items(), (":", "-."), strict=False):
         axis.axhline(height, color=CHANCE, linestyle=line, label=label)
     axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False)
     plt.show()
 
