@@ -133,46 +133,49 @@ def wrap(tokens_and_kinds, characters=72):
     return rows
 
 
-def comparison(table, title):
-    """Accuracies as bars with 95 % intervals; the rows' order is kept.
+def comparison(tables):
+    """Accuracies as bars with 95 % intervals, one chart above the other.
 
     Args:
-        table: a DataFrame from `results.accuracy_table`.
-        title: string.
+        tables: dict of a title to a DataFrame from `results.accuracy_table`.
     """
-    axis = _axes(0.8 + 0.55 * len(table))
+    _, axes = plt.subplots(
+        len(tables),
+        figsize=(WIDTH, 0.7 + 1.6 * len(tables)),
+        layout="constrained",
+        sharex=True,
+        squeeze=False,
+    )
     colors = {"pretrained": PRETRAINED, "from scratch": SCRATCH, "bag of words": WORDS}
     hatches = {"pretrained": "", "from scratch": "//", "bag of words": ".."}
-    for y, (name, row) in enumerate(table.iterrows()):
-        axis.barh(
-            y,
-            row.accuracy - 50,
-            left=50,
-            color=colors.get(name, CHANCE),
-            hatch=hatches.get(name, "xx"),
-            edgecolor="white",
-            xerr=[[row.accuracy - row.low], [row.high - row.accuracy]],
-            error_kw={"capsize": 4},
-        )
-        axis.annotate(
-            f"{row.accuracy:.1f}",
-            (50, y),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            bbox={
-                "boxstyle": "round,pad=0.15",
-                "facecolor": "white",
-                "edgecolor": "none",
-            },
-        )
-    axis.set(
-        yticks=range(len(table)),
-        yticklabels=table.index,
-        xlabel="accuracy on test sentences (%), with 95 % interval; 50 is guessing",
-        title=title,
-    )
-    axis.invert_yaxis()
+    for axis, (title, table) in zip(axes[:, 0], tables.items(), strict=True):
+        axis.spines[["top", "right"]].set_visible(False)
+        for y, (name, row) in enumerate(table.iterrows()):
+            axis.barh(
+                y,
+                row.accuracy - 50,
+                left=50,
+                color=colors.get(name, CHANCE),
+                hatch=hatches.get(name, "xx"),
+                edgecolor="white",
+                xerr=[[row.accuracy - row.low], [row.high - row.accuracy]],
+                error_kw={"capsize": 4},
+            )
+            axis.annotate(
+                f"{row.accuracy:.1f}",
+                (50, y),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                bbox={
+                    "boxstyle": "round,pad=0.15",
+                    "facecolor": "white",
+                    "edgecolor": "none",
+                },
+            )
+        axis.set(yticks=range(len(table)), yticklabels=table.index, title=title)
+        axis.invert_yaxis()
+    axes[-1, 0].set_xlabel("test accuracy (%), with 95 % interval; 50 is guessing")
     plt.show()
 
 

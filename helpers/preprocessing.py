@@ -25,6 +25,10 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MASK_TOKEN_RATE = 0.8
 RANDOM_TOKEN_RATE = 0.1
 
+# Standard deviation of the word vectors. Adam's steps have a fixed size, so that large
+# vectors turn slowly, and keep in fine-tuning what the counts taught them.
+VECTOR_SCALE = 0.2
+
 
 class VocabularyError(ValueError):
     """A vocabulary that can't be learnt or used."""
@@ -270,7 +274,7 @@ def word_vectors(counts, hidden_dim, seed):
 
     Returns:
         A float32 array, `(vocabulary, hidden_dim)`, with mean 0 and standard deviation
-        0.05 over the tokens that occur; zeros for the others.
+        `VECTOR_SCALE` over the tokens that occur; zeros for the others.
     """
     pairs = counts.tocoo()
     total = counts.sum(axis=1).A1
@@ -282,7 +286,7 @@ def word_vectors(counts, hidden_dim, seed):
     vectors, _, _ = randomized_svd(positive, hidden_dim, n_iter=4, random_state=seed)
     occurs = total > 0
     vectors[occurs] -= vectors[occurs].mean(axis=0)
-    vectors[occurs] *= 0.05 / vectors[occurs].std()
+    vectors[occurs] *= VECTOR_SCALE / vectors[occurs].std()
     vectors[~occurs] = 0.0
     return vectors.astype("float32")
 

@@ -1,6 +1,7 @@
 """Runs the notebooks in order: what `make tutorial` and `make outputs` call."""
 
 import argparse
+import base64
 import pathlib
 import sys
 import textwrap
@@ -86,6 +87,11 @@ def store(notebook, name):
         }
     )
     nbformat.write(notebook, FOLDER / f"{name}.ipynb")
+    for cell in notebook.cells:
+        # The picture in README.md.
+        if "result" in cell.metadata.get("tags", []):
+            picture = next(o.data["image/png"] for o in cell.outputs if "data" in o)
+            (FOLDER / "result.png").write_bytes(base64.b64decode(picture))
 
 
 def write(notebook, profile, name):

@@ -102,3 +102,12 @@ def test_a_notebook_run_too_early_stops_with_one_sentence(artifacts, capfd):
     _, error = tutorial.execute("04_fine_tuning", {"PROFILE": "sample"})
     assert error.ename == "MissingArtifactError"
     assert "01_setup_and_baseline" in error.evalue
+
+
+def test_the_table_in_the_readme_is_that_of_the_last_notebook():
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([a-z ]+) \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", readme, re.M)
+    assert [name for name, *_ in rows] == ["bag of words", "from scratch", "pretrained"]
+    stored = "\n".join(stored_text(nbformat.read(PATHS[-1], as_version=4)))
+    for row in rows:
+        assert re.search(" +".join(map(re.escape, row)), stored), row

@@ -194,7 +194,7 @@ def test_word_vectors_put_company_together():
     assert similarity[same].min() > similarity[~same].max()
     assert not vectors[:5].any()
     assert not vectors[13].any()
-    assert abs(vectors[5:13].std() - 0.05) < 1e-6
+    assert abs(vectors[5:13].std() - preprocessing.VECTOR_SCALE) < 1e-6
 
 
 def test_frequencies_are_probabilities(rows, vocabulary):
