@@ -10,6 +10,7 @@ import time
 import nbclient
 import nbformat
 from nbconvert import HTMLExporter
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from helpers import profiles, results
@@ -50,9 +51,11 @@ def execute(name, parameters=None):
     Returns:
         The notebook with its outputs, and the error that stopped it, or None.
     """
-    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-    if parameters is not None:
-        notebook = parameterize_notebook(notebook, parameters)
+    path = FOLDER / f"{name}.ipynb"
+    if parameters is None:
+        notebook = nbformat.read(path, as_version=4)
+    else:
+        notebook = parameterize_notebook(load_notebook_node(str(path)), parameters)
     progress = _Progress(name, notebook)
     client = nbclient.NotebookClient(
         notebook,

@@ -19,6 +19,7 @@ def profile():
     return profiles.load_profile(
         vocabulary_size=1500,
         sequence_length=32,
+        mask_rate=0.25,
         predictions_per_sequence=8,
         hidden_dim=16,
         intermediate_dim=32,

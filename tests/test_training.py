@@ -36,14 +36,15 @@ def test_the_same_seed_gives_the_same_loss_twice(
 
 
 def test_pretraining_learns_what_only_reading_tells(profile, vocabulary):
-    profile = dataclasses.replace(profile, pretraining_steps=60, embedding_rate=1.0)
+    profile = dataclasses.replace(
+        profile, pretraining_steps=200, embedding_rate=1.0, learning_rate=0.01
+    )
     # One of fifty tokens fills each row: its neighbours say what is hidden.
     rows = np.repeat(np.random.default_rng(0).integers(5, 55, (640, 1)), 32, axis=1)
     losses = pretrain(profile, rows, vocabulary)
-    log_frequencies = preprocessing.log_frequencies(rows, vocabulary)
-    guessing = -(np.exp(log_frequencies) * log_frequencies).sum()
-    assert abs(losses[0] - guessing) < 0.5
-    assert losses[-10:].mean() < guessing - 1
+    guessing = -preprocessing.log_frequencies(rows, vocabulary)[rows].mean()
+    assert losses[0] < guessing + 0.2
+    assert losses[-10:].mean() < guessing - 2
 
 
 def test_the_schedule_rises_and_falls():
