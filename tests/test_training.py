@@ -43,7 +43,7 @@ def test_pretraining_learns_what_only_reading_tells(profile, vocabulary):
     rows = np.repeat(np.random.default_rng(0).integers(5, 55, (640, 1)), 32, axis=1)
     losses = pretrain(profile, rows, vocabulary)
     guessing = -preprocessing.log_frequencies(rows, vocabulary)[rows].mean()
-    assert losses[0] < guessing + 0.2
+    assert losses[0] < guessing + 0.5
     assert losses[-10:].mean() < guessing - 2
 
 
