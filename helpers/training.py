@@ -84,8 +84,8 @@ def compile_masked_language_model(encoder, profile, steps, log_frequencies):
 def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
     """Trains a classifier, from a pretrained encoder or from scratch.
 
-    Both have the same layers, head, batches, order and number of steps; each has its own
-    learning rate, the better one on validation.
+    Both have the same layers, head, batches, order and number of steps; each has a
+    learning rate of its own in the profile.
 
     Args:
         profile: a `Profile`.
