@@ -197,8 +197,11 @@ def start_from_vectors(encoder, vectors):
     embedding.embeddings.assign(known * vectors + ~known * start)
 
 
-def build_masked_language_model(encoder, profile, log_frequencies):
-    """Adds a masked-word head, tied to the embedding, to an encoder.
+def build_pretraining_model(encoder, profile, log_frequencies):
+    """Adds what pretraining needs to an encoder: a head for each of its games.
+
+    The masked-word head is tied to the embedding. The second head, where the profile has
+    a `neighbour_weight`, has no weights: see `neighbour_similarity`.
 
     Args:
         encoder: a model from `build_encoder`.
@@ -208,8 +211,9 @@ def build_masked_language_model(encoder, profile, log_frequencies):
 
     Returns:
         A `keras.Model` from a dict of `token_ids`, int `(batch, sequence)`, and
-        `mask_positions`, int `(batch, predictions)`, to logits, float
-        `(batch, predictions, vocabulary)`.
+        `mask_positions`, int `(batch, predictions)`, to a dict of logits:
+        `masked_words`, float `(batch, predictions, vocabulary)`, and perhaps
+        `neighbours`, float `(batch / 2, batch / 2)`.
     """
     inputs = {
         "token_ids": keras.Input(
@@ -222,9 +226,34 @@ def build_masked_language_model(encoder, profile, log_frequencies):
     head = keras_hub.layers.MaskedLMHead(
         token_embedding=token_embedding(encoder), name="masked_lm_head"
     )
-    logits = head(encoder(inputs["token_ids"]), mask_positions=inputs["mask_positions"])
+    x = encoder(inputs["token_ids"])
+    outputs = {"masked_words": head(x, mask_positions=inputs["mask_positions"])}
     output_bias(head).assign(log_frequencies)
-    return keras.Model(inputs, logits, name="masked_language_model")
+    if profile.neighbour_weight:
+        outputs["neighbours"] = neighbour_similarity(x)
+    return keras.Model(inputs, outputs, name="pretraining_model")
+
+
+def neighbour_similarity(x, temperature=0.1):
+    """How alike the mean vectors of a batch's rows are: which row goes on in which?
+
+    Rows 2i and 2i + 1 follow each other in the text; the other rows of the batch stand
+    for the wrong answers. Logeswaran and Lee (2018, https://arxiv.org/abs/1803.02893)
+    trained sentence vectors so; BERT's second game, next-sentence prediction, was the
+    same question with yes or no for an answer.
+
+    Args:
+        x: float tensor, `(batch, sequence, hidden)`, without padding.
+        temperature: float, divides the cosine similarity, which alone is never above 1
+            and could not say that it is sure.
+
+    Returns:
+        A float tensor, `(batch / 2, batch / 2)`: for each even row the logits of the odd
+        rows.
+    """
+    vectors = ops.normalize(ops.mean(x, axis=1), axis=-1)
+    pairs = ops.reshape(vectors, (-1, 2, x.shape[-1]))
+    return ops.matmul(pairs[:, 0], ops.transpose(pairs[:, 1])) / temperature
 
 
 def output_bias(head):

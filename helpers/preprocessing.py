@@ -3,6 +3,7 @@
 Notebook 02 writes these steps out and checks that these functions agree with them.
 """
 
+import keras
 import keras_hub
 import numpy as np
 import scipy.sparse
@@ -291,103 +292,103 @@ def word_vectors(counts, hidden_dim, seed):
     return vectors.astype("float32")
 
 
-def mask_batch(token_ids, key, profile, vocabulary):
-    """Chooses tokens to predict and hides them: one batch of masked-word training.
+class MaskedBatches(keras.utils.PyDataset):
+    """Batches drawn from stored rows, with other tokens hidden in every pass.
 
-    The distribution is that of `keras_hub.layers.MaskedLMMaskGenerator`. The random
-    numbers come from `key` alone, so that a batch can be made again, by any worker and
-    for any backend.
+    The game is that of `keras_hub.layers.MaskedLMMaskGenerator`. Batch number n depends on
+    the seed and on n alone: it is the same whenever, and on whichever backend, it is made.
 
-    Args:
-        token_ids: int32 tensor, `(batch, sequence)`.
-        key: int tensor, `(2,)`: the seed and the number of the batch.
-        profile: a `Profile`.
-        vocabulary: list of strings.
-
-    Returns:
-        The features, labels and sample weights that `fit` takes: a dict of `token_ids`,
-        int32 `(batch, sequence)`, and `mask_positions`, int32 `(batch, predictions)`;
-        the hidden ids, int32 `(batch, predictions)`; float32 `(batch, predictions)`,
-        1 for a hidden token and 0 for the filling after the last one.
-    """
-    batch, length = token_ids.shape
-    predictions = profile.predictions_per_sequence
-    draw, dice, other = (
-        tf.random.experimental.stateless_fold_in(key, part) for part in range(3)
-    )
-    special = np.isin(np.arange(len(vocabulary)), special_ids(vocabulary))
-    candidate = tf.logical_not(tf.gather(special, token_ids))
-
-    # The tokens with the highest random scores, as many as the rate asks for.
-    scores = tf.random.stateless_uniform((batch, length), draw)
-    positions = tf.math.top_k(tf.where(candidate, scores, -1.0), predictions).indices
-    wanted = profile.mask_rate * tf.reduce_sum(tf.cast(candidate, "float32"), axis=1)
-    chosen = tf.range(predictions) < tf.cast(tf.math.ceil(wanted), "int32")[:, None]
-
-    # Back into the order of the text; what is not chosen goes behind its end.
-    positions = tf.sort(tf.where(chosen, positions, length), axis=1)
-    chosen = positions < length
-    padded = tf.pad(token_ids, [[0, 0], [0, 1]])
-    labels = tf.gather(padded, positions, batch_dims=1)
-
-    throw = tf.random.stateless_uniform((batch, predictions), dice)
-    random_ids = tf.random.stateless_uniform(
-        (batch, predictions), other, maxval=len(vocabulary), dtype="int32"
-    )
-    shown = tf.where(throw < MASK_TOKEN_RATE + RANDOM_TOKEN_RATE, random_ids, labels)
-    shown = tf.where(throw < MASK_TOKEN_RATE, vocabulary.index("[MASK]"), shown)
-    where = tf.stack(
-        [tf.repeat(tf.range(batch), predictions), tf.reshape(positions, [-1])], axis=1
-    )
-    hidden = tf.tensor_scatter_nd_update(padded, where, tf.reshape(shown, [-1]))
-    features = {
-        "token_ids": hidden[:, :length],
-        "mask_positions": tf.where(chosen, positions, 0),
-    }
-    return features, labels, tf.cast(chosen, "float32")
-
-
-def masked_batches(rows, profile, vocabulary, steps, salt=0):
-    """The input of pretraining: batches drawn from stored rows, masked on the fly.
-
-    Every pass over the rows has an order and masks of its own. Batch number n is the
-    same whenever, and on whichever backend, it is made.
+    If the profile has a `neighbour_weight`, rows 2i and 2i + 1 of a batch follow each other
+    in the text, and finding the one for the other is a second game.
 
     Args:
-        rows: int array, `(rows, sequence)`.
+        rows: int32 array, `(rows, sequence)`.
         profile: a `Profile`.
         vocabulary: list of strings.
         steps: int, batches.
         salt: int, makes another series of batches from the same seed.
 
-    Returns:
-        A `tf.data.Dataset` of what `mask_batch` returns.
+    An item is what `fit` takes:
+
+    - features, a dict of `token_ids`, int32 `(batch, sequence)`, and `mask_positions`,
+      int32 `(batch, predictions)`;
+    - labels, a dict of `masked_words`, the hidden ids, int32 `(batch, predictions)`, and
+      perhaps `neighbours`, int32 `(batch / 2,)`;
+    - weights, a dict with the same keys and shapes, float32: 1, or 0 for the filling after
+      the last hidden token of a row.
 
     Raises:
         ValueError: there are fewer rows than a batch has.
     """
-    if len(rows) < profile.batch_size:
-        raise ValueError(
-            f"The corpus gives {len(rows)} rows, less than a batch of "
-            f"{profile.batch_size}: lower `batch_size`, or take more text."
-        )
-    seed = profile.seed + 1_000_003 * salt
-    order = np.random.default_rng(seed)
-    per_pass = len(rows) // profile.batch_size
-    passes = -(-steps // per_pass)
-    indices = np.concatenate(
-        [
-            order.permutation(len(rows))[: per_pass * profile.batch_size]
-            for _ in range(passes)
-        ]
-    ).reshape(-1, profile.batch_size)[:steps]
-    stored = tf.constant(rows.astype("int32"))
 
-    def make(step, index):
-        token_ids = tf.ensure_shape(
-            tf.gather(stored, index), (profile.batch_size, rows.shape[1])
-        )
-        return mask_batch(token_ids, tf.stack([seed, step]), profile, vocabulary)
+    def __init__(self, rows, profile, vocabulary, steps, salt=0):
+        super().__init__()
+        if len(rows) < profile.batch_size:
+            raise ValueError(
+                f"The corpus gives {len(rows)} rows, less than a batch of "
+                f"{profile.batch_size}: lower `batch_size`, or take more text."
+            )
+        self.rows, self.profile, self.steps = rows, profile, steps
+        self.seed = profile.seed, salt
+        self.mask_id = vocabulary.index("[MASK]")
+        self.maskable = np.ones(len(vocabulary), dtype=bool)
+        self.maskable[special_ids(vocabulary)] = False
+        self.order = None, None
 
-    batches = tf.data.Dataset.from_tensor_slices((np.arange(steps, dtype="int32"), indices))
-    return batches.map(make, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, step):
+        if not 0 <= step < self.steps:
+            raise IndexError(f"There are {self.steps} batches, numbered from 0.")
+        # Rows are drawn one by one, or in pairs of neighbours.
+        together = 2 if self.profile.neighbour_weight else 1
+        draws, units = self.profile.batch_size // together, len(self.rows) // together
+        number, first = divmod(step, units // draws)
+        if self.order[0] != number:
+            rng = np.random.default_rng((*self.seed, 0, number))
+            self.order = number, rng.permutation(units)
+        drawn = self.order[1][first * draws : (first + 1) * draws, None]
+        rows = (together * drawn + np.arange(together)).ravel()
+        rng = np.random.default_rng((*self.seed, 1, step))
+        features, words, filled = self.mask(self.rows[rows], rng)
+        labels, weights = {"masked_words": words}, {"masked_words": filled}
+        if self.profile.neighbour_weight:
+            labels["neighbours"] = np.arange(draws, dtype="int32")
+            weights["neighbours"] = np.ones(draws, dtype="float32")
+        return features, labels, weights
+
+    def mask(self, token_ids, rng):
+        """Hides tokens.
+
+        Args:
+            token_ids: int32 array, `(batch, sequence)`.
+            rng: a `numpy.random.Generator`.
+
+        Returns:
+            Features, labels and weights of the masked words, as above.
+        """
+        batch, length = token_ids.shape
+        predictions = self.profile.predictions_per_sequence
+        candidate = self.maskable[token_ids]
+        wanted = np.ceil(self.profile.mask_rate * candidate.sum(axis=1, keepdims=True))
+        # A random number for each token, special ones last: the first few win.
+        scores = rng.random((batch, length), dtype="float32") + ~candidate
+        drawn = scores.argsort(axis=1)[:, :predictions].astype("int32")
+        # In the order of the text; what is not wanted goes behind its end.
+        chosen = np.arange(predictions) < wanted
+        positions = np.sort(np.where(chosen, drawn, length), axis=1)
+        chosen = positions < length
+        positions[~chosen] = 0
+        labels = np.take_along_axis(token_ids, positions, axis=1) * chosen
+
+        dice = rng.random((batch, predictions), dtype="float32")
+        shown = np.where(dice < MASK_TOKEN_RATE, self.mask_id, labels)
+        replaced = (dice >= MASK_TOKEN_RATE) & (dice < MASK_TOKEN_RATE + RANDOM_TOKEN_RATE)
+        others = rng.integers(len(self.maskable), size=shown.shape, dtype="int32")
+        shown = np.where(replaced, others, shown)
+        row, column = np.nonzero(chosen)
+        hidden = token_ids.copy()
+        hidden[row, positions[row, column]] = shown[row, column]
+        features = {"token_ids": hidden, "mask_positions": positions}
+        return features, labels, chosen.astype("float32")

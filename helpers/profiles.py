@@ -38,6 +38,7 @@ class Profile:
     packed: bool = _setting(2, "texts joined and cut, or one text a row, padded")
     mask_rate: float = _setting(2, "share of tokens to predict")
     predictions_per_sequence: int = _setting(2, "most tokens to predict in a sequence")
+    neighbour_weight: float = _setting(2, "weight of the game of neighbouring rows")
     word_vectors: bool = _setting(2, "start the embedding from co-occurrence counts")
     window: int = _setting(2, "most tokens between words that count as company")
     counted_rows: int = _setting(2, "sequences, at most, that are counted for it")
@@ -64,7 +65,8 @@ class Profile:
     finetuning_rate: float = _setting(4, "peak learning rate, pretrained")
     scratch_rate: float = _setting(4, "peak learning rate, from scratch")
     finetuning_epochs: int = _setting(4, "passes over all labels")
-    finetuning_few_epochs: int = _setting(4, "passes over the few labels")
+    finetuning_few_epochs: int = _setting(4, "passes over the few labels, pretrained")
+    scratch_few_epochs: int = _setting(4, "passes over the few labels, from scratch")
     finetuning_dropout: float = _setting(4, "dropout in the encoder, and before the head")
     repeats: int = _setting(4, "seeds: runs of each comparison")
 
@@ -102,6 +104,12 @@ class Profile:
                 f"{self.predictions_per_sequence}: give at most `sequence_length`, which "
                 f"is {self.sequence_length}."
             )
+        if self.neighbour_weight and (self.batch_size % 2 or not self.packed):
+            raise ProfileError(
+                f"`neighbour_weight` of the profile is {self.neighbour_weight}, which "
+                "takes rows in pairs: set `packed` to True and `batch_size` to an even "
+                "number, or `neighbour_weight` to 0."
+            )
 
 
 _CHOICES = {
@@ -130,13 +138,14 @@ _SAMPLE = Profile(
     baseline_few_epochs=30,
     vocabulary="learnt",
     vocabulary_size=16000,
-    sequence_length=64,
+    sequence_length=32,
     packed=True,
     mask_rate=0.2,
-    predictions_per_sequence=13,
+    predictions_per_sequence=7,
+    neighbour_weight=0.5,
     word_vectors=True,
     window=20,
-    counted_rows=150_000,
+    counted_rows=300_000,
     hidden_dim=128,
     encoder="rotary",
     num_layers=2,
@@ -149,16 +158,17 @@ _SAMPLE = Profile(
     embedding_rate=0.05,
     weight_decay=0.01,
     schedule="cosine",
-    batch_size=64,
-    pretraining_steps=1000,
+    batch_size=128,
+    pretraining_steps=1500,
     race_steps=120,
-    validation_sequences=512,
+    validation_sequences=1024,
     sentence_length=48,
     finetuning_batch_size=32,
     finetuning_rate=5e-4,
     scratch_rate=5e-4,
     finetuning_epochs=4,
-    finetuning_few_epochs=10,
+    finetuning_few_epochs=5,
+    scratch_few_epochs=10,
     finetuning_dropout=0.2,
     repeats=3,
 )
@@ -175,6 +185,7 @@ _GUIDE = dataclasses.replace(
     packed=False,
     mask_rate=0.25,
     predictions_per_sequence=32,
+    neighbour_weight=0.0,
     word_vectors=False,
     hidden_dim=256,
     encoder="classic",
@@ -201,6 +212,7 @@ _FULL = dataclasses.replace(
     _GUIDE,
     name="full",
     packed=True,
+    neighbour_weight=0.5,
     word_vectors=True,
     encoder="rotary",
     dropout=0.0,

@@ -91,7 +91,7 @@ def test_the_head_is_tied_and_begins_at_the_frequencies(any_profile, rows, vocab
     encoder = models.build_encoder(any_profile)
     embedding = models.token_embedding(encoder)
     frequencies = preprocessing.log_frequencies(rows, vocabulary)
-    model = models.build_masked_language_model(encoder, any_profile, frequencies)
+    model = models.build_pretraining_model(encoder, any_profile, frequencies)
     width, words = any_profile.hidden_dim, any_profile.vocabulary_size
     # Dense, layer norm and a bias: no second matrix of vocabulary times width
     assert model.count_params() - encoder.count_params() == width**2 + 3 * width + words
@@ -101,9 +101,18 @@ def test_the_head_is_tied_and_begins_at_the_frequencies(any_profile, rows, vocab
         "token_ids": token_ids(any_profile, any_profile.sequence_length),
         "mask_positions": np.zeros((2, any_profile.predictions_per_sequence), "int32"),
     }
-    logits = convert_to_numpy(model(features))
+    logits = convert_to_numpy(model(features)["masked_words"])
     assert logits.shape == (2, any_profile.predictions_per_sequence, words)
     np.testing.assert_allclose(logits[0, 0], frequencies, atol=1e-5)
+
+
+def test_a_row_is_most_like_itself():
+    x = np.random.default_rng(0).normal(size=(6, 4, 16)).astype("float32")
+    x[1::2] = x[::2]  # each row goes on in a copy of itself
+    similarity = convert_to_numpy(models.neighbour_similarity(x))
+    assert similarity.shape == (3, 3)
+    np.testing.assert_allclose(np.diag(similarity), 10, rtol=1e-3)
+    assert (similarity.argmax(axis=1) == np.arange(3)).all()
 
 
 def test_word_vectors_reach_the_embedding(any_profile):

@@ -66,8 +66,9 @@ def test_packing_loses_and_repeats_no_token(texts, vocabulary):
 
 
 def batches(rows, profile, vocabulary, steps=6, salt=0):
-    made = preprocessing.masked_batches(rows, profile, vocabulary, steps, salt)
-    return list(made.as_numpy_iterator())
+    """Features, labels and weights of the masked words, batch by batch."""
+    made = preprocessing.MaskedBatches(rows, profile, vocabulary, steps, salt)
+    return [(x, y["masked_words"], w["masked_words"]) for x, y, w in made]
 
 
 def test_masks_hold_to_the_rate(rows, profile, vocabulary):
@@ -162,9 +163,29 @@ def test_every_pass_has_its_own_order_and_masks(profile, vocabulary):
     assert (made[0][1] != made[2][1]).any()
 
 
+def test_neighbours_come_in_pairs(profile, vocabulary):
+    rows = np.repeat(np.arange(5, 69)[:, None], 32, axis=1)  # row n holds n + 5
+    made = preprocessing.MaskedBatches(rows, profile, vocabulary, 8)
+    firsts = []
+    for features, labels, weights in made:
+        # Most tokens of a row are shown as they are.
+        first, second = np.median(features["token_ids"], axis=1).reshape(-1, 2).T
+        assert (second == first + 1).all()
+        firsts.append(first)
+        assert labels["neighbours"].tolist() == list(range(8))
+        assert weights["neighbours"].tolist() == [1.0] * 8
+    # Two passes, each over all pairs, in another order
+    assert sorted(np.concatenate(firsts[:4])) == sorted(np.concatenate(firsts[4:]))
+    assert (np.concatenate(firsts[:4]) != np.concatenate(firsts[4:])).any()
+
+    alone = dataclasses.replace(profile, neighbour_weight=0.0)
+    _, labels, weights = preprocessing.MaskedBatches(rows, alone, vocabulary, 1)[0]
+    assert [*labels] == [*weights] == ["masked_words"]
+
+
 def test_too_few_rows_for_a_batch(rows, profile, vocabulary):
     with pytest.raises(ValueError, match="lower `batch_size`"):
-        preprocessing.masked_batches(rows[:3], profile, vocabulary, 1)
+        preprocessing.MaskedBatches(rows[:3], profile, vocabulary, 1)
 
 
 def test_counts_are_those_of_counting():

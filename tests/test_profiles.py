@@ -31,6 +31,8 @@ def test_profile_is_frozen():
         ("sample", {"encoder": "bert"}, "`encoder`.*rotary, classic"),
         ("sample", {"num_heads": 3}, "multiple of twice `num_heads`"),
         ("sample", {"predictions_per_sequence": 999}, "at most `sequence_length`"),
+        ("sample", {"batch_size": 33}, "`neighbour_weight`.*in pairs.*an even number"),
+        ("sample", {"packed": False}, "`neighbour_weight`.*in pairs.*set `packed`"),
     ],
 )
 def test_a_mistake_gets_one_sentence(name, overrides, message):

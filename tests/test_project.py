@@ -81,7 +81,10 @@ def test_choosing_a_backend_says_nothing(backend):
 
 
 def test_links_between_files_lead_somewhere():
-    sources = [(REPOSITORY / "README.md", (REPOSITORY / "README.md").read_text("utf-8"))]
+    sources = [
+        (path, path.read_text("utf-8"))
+        for path in (REPOSITORY / "README.md", REPOSITORY / "benchmarks" / "README.md")
+    ]
     for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
         cells = json.loads(path.read_text("utf-8"))["cells"]
         text = "\n".join(
@@ -96,7 +99,15 @@ def test_links_between_files_lead_somewhere():
 
 def test_words_are_spelt_as_dictionaries_have_them():
     done = subprocess.run(
-        [sys.executable, "-m", "codespell_lib", "README.md", "helpers", "notebooks"],
+        [
+            sys.executable,
+            "-m",
+            "codespell_lib",
+            "README.md",
+            "helpers",
+            "notebooks",
+            "benchmarks",
+        ],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

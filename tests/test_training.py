@@ -12,14 +12,15 @@ def pretrain(profile, rows, vocabulary):
     keras.utils.set_random_seed(profile.seed)
     encoder = models.build_encoder(profile)
     steps = profile.pretraining_steps
-    model = training.compile_masked_language_model(
-        encoder, profile, steps, preprocessing.log_frequencies(rows, vocabulary)
+    model = models.build_pretraining_model(
+        encoder, profile, preprocessing.log_frequencies(rows, vocabulary)
     )
-    batches = preprocessing.masked_batches(rows, profile, vocabulary, steps)
+    training.compile_for_pretraining(model, profile, steps)
+    batches = preprocessing.MaskedBatches(rows, profile, vocabulary, steps)
     history = model.fit(
         batches, epochs=steps, steps_per_epoch=1, shuffle=False, verbose=0
     ).history
-    return np.array(history["loss"])
+    return np.array(history["masked_words_loss"])
 
 
 @pytest.mark.parametrize("encoder", ["rotary", "classic"])
@@ -45,6 +46,22 @@ def test_pretraining_learns_what_only_reading_tells(profile, vocabulary):
     guessing = -preprocessing.log_frequencies(rows, vocabulary)[rows].mean()
     assert losses[0] < guessing + 0.5
     assert losses[-10:].mean() < guessing - 2
+
+
+def test_the_loss_and_the_accuracy_are_keras_own():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 50, (4, 7))
+    logits = rng.normal(size=(4, 7, 50)).astype("float32")
+    logits[0, 0, labels[0, 0]] = 9
+    np.testing.assert_allclose(
+        training.cross_entropy(labels, logits),
+        keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True),
+        atol=1e-5,
+    )
+    np.testing.assert_array_equal(
+        training.accuracy(labels, logits),
+        keras.metrics.sparse_categorical_accuracy(labels, logits),
+    )
 
 
 def test_the_schedule_rises_and_falls():

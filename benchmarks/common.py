@@ -1,0 +1,157 @@
+"""What the benchmarks share: workers that take turns, the machine, tables."""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+ROUNDS = 5
+
+
+def machine():
+    """One sentence: processor, cores, memory, system and Python."""
+    model, memory = platform.machine(), ""
+    if pathlib.Path("/proc/cpuinfo").exists():
+        information = pathlib.Path("/proc/cpuinfo").read_text()
+        model = re.search(r"model name\s*: (.*)", information)[1]
+        vector = "AVX-512" if "avx512f" in information else "AVX2"
+        kilobytes = re.search(
+            r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text()
+        )
+        memory = f"{int(kilobytes[1]) / 2**20:.0f} GiB, "
+        model = f"{model} ({vector})"
+    return (
+        f"{model}, {os.cpu_count()} cores, {memory}{platform.system()}, "
+        f"Python {platform.python_version()}"
+    )
+
+
+def versions(*packages):
+    """The installed versions of some packages, in one line."""
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+
+
+class Worker:
+    """A process that does one measurement each time it is asked.
+
+    Processes, because a backend can be chosen once only in each; and because what one
+    library's threads do must not disturb another's. Those that aren't asked wait.
+
+    Args:
+        script: string, the file to run; it calls `serve`.
+        name: string, what it is to measure.
+        backend: string, its KERAS_BACKEND.
+    """
+
+    def __init__(self, script, name, backend="jax"):
+        self.process = subprocess.Popen(
+            [sys.executable, script, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+
+    def ask(self):
+        """One measurement: the dict that the worker's function returned."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        raise RuntimeError(f"A worker stopped: run {self.process.args[1:]} by itself.")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def serve(measure):
+    """In a worker: answers each line that comes with what `measure()` returns."""
+    for _ in sys.stdin:
+        print(json.dumps(measure()), flush=True)
+
+
+def take_turns(workers, rounds=ROUNDS):
+    """Asks each worker in turn, several times.
+
+    Args:
+        workers: dict of a name to a `Worker`.
+        rounds: int.
+
+    Returns:
+        A DataFrame with a row for each answer, and the columns `name` and `round`.
+    """
+    answers = []
+    for worker in workers.values():
+        worker.ask()  # warms up
+    for number in range(rounds):
+        for name, worker in workers.items():
+            answers.append({"name": name, "round": number, **worker.ask()})
+            print(".", end="", flush=True)
+    print()
+    for worker in workers.values():
+        worker.close()
+    return pd.DataFrame(answers)
+
+
+def random_corpus(profile, rows=4000):
+    """A vocabulary and rows of the profile's shape, for what only the clock sees.
+
+    Args:
+        profile: a `Profile`.
+        rows: int.
+
+    Returns:
+        A list of strings, and an int32 array, `(rows, sequence)`, without special tokens.
+    """
+    from helpers import preprocessing
+
+    special = preprocessing.SPECIAL_TOKENS
+    words = [f"w{number}" for number in range(profile.vocabulary_size - len(special))]
+    shape = rows, profile.sequence_length
+    draw = np.random.default_rng(0).integers
+    return [*special, *words], draw(len(special), profile.vocabulary_size, shape, "int32")
+
+
+def spread(values, digits=0):
+    """The median of some measurements, with their range."""
+    return (
+        f"{np.median(values):,.{digits}f} ({min(values):,.{digits}f} to "
+        f"{max(values):,.{digits}f})"
+    )
+
+
+def report(name, title, table, *notes):
+    """Prints a table as Markdown, and keeps it beside the script.
+
+    Args:
+        name: string, the benchmark.
+        title: string, a heading.
+        table: a DataFrame.
+        *notes: strings, lines below the table.
+    """
+    text = "\n".join(
+        [
+            f"### {title}",
+            "",
+            table.to_markdown(floatfmt=",.1f"),
+            "",
+            *notes,
+            "",
+            f"{machine()}; {time.strftime('%Y-%m-%d')}.",
+            "",
+        ]
+    )
+    print(text)
+    (FOLDER / f"{name}.md").write_text(text, "utf-8")

@@ -1,0 +1,194 @@
+"""Masked batches of 128x128 a second: ours, the Keras guide's way, and Hugging Face's.
+
+    python benchmarks/input_pipeline.py
+
+All three read the same reviews. Ours cuts stored tokens; the guide's way reads lines,
+tokenises them in every epoch and pads them; Hugging Face's stores tokens in Arrow, and
+masks in `DataCollatorForLanguageModeling`, in this process and in two workers.
+"""
+
+import os
+import resource
+import sys
+import time
+
+import common
+import matplotlib.pyplot as plt
+import pandas as pd
+
+BATCHES = 100
+SIZE = {"sequence_length": 128, "batch_size": 128, "predictions_per_sequence": 32}
+OURS, GUIDE = "ours", "as in the guide"
+HERE, WORKERS = "datasets, collator", "datasets, collator in 2 workers"
+
+
+def prepare():
+    """The profile, the texts and their vocabulary."""
+    import helpers
+
+    helpers.choose_backend("jax")
+    from helpers import corpora, preprocessing, profiles
+
+    profile = profiles.load_profile(mask_rate=0.25, **SIZE)
+    texts = corpora.read_corpus(profile)
+    return profile, texts, preprocessing.learn_vocabulary(texts, profile.vocabulary_size)
+
+
+def endless(make):
+    """The batches of `make()`, over and over."""
+    while True:
+        yield from make()
+
+
+def ours():
+    from helpers import preprocessing
+
+    profile, texts, vocabulary = prepare()
+    rows = preprocessing.corpus_rows(profile, texts, vocabulary)
+    del texts
+    return endless(
+        lambda: preprocessing.MaskedBatches(rows, profile, vocabulary, 5000)
+    ), 0.0
+
+
+def guide():
+    import keras_hub
+    import tensorflow as tf
+
+    profile, texts, vocabulary = prepare()
+    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(
+        vocabulary=vocabulary,
+        sequence_length=profile.sequence_length,
+        lowercase=True,
+        strip_accents=True,
+    )
+    masker = keras_hub.layers.MaskedLMMaskGenerator(
+        vocabulary_size=len(vocabulary),
+        mask_selection_rate=profile.mask_rate,
+        mask_selection_length=profile.predictions_per_sequence,
+        mask_token_id=vocabulary.index("[MASK]"),
+    )
+
+    def to_tuple(lines):
+        outputs = masker(tokenizer(lines))
+        features = {key: outputs[key] for key in ("token_ids", "mask_positions")}
+        return features, outputs["mask_ids"], outputs["mask_weights"]
+
+    path = common.FOLDER / "lines.txt"
+    path.write_text("\n".join(text.replace("\n", " ") for text in texts), "utf-8")
+    del texts
+    batches = (
+        tf.data.TextLineDataset(str(path))
+        .filter(lambda line: tf.strings.length(line) > 100)
+        .batch(profile.batch_size, drop_remainder=True)
+        .map(to_tuple, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    empty = [float((f["token_ids"].numpy() == 0).mean()) for f, *_ in batches.take(50)]
+    return endless(lambda: batches), sum(empty) / len(empty)
+
+
+def hugging_face(workers):
+    import datasets
+    from torch.utils.data import DataLoader
+    from transformers import BertTokenizerFast, DataCollatorForLanguageModeling
+
+    profile, texts, vocabulary = prepare()
+    path = common.FOLDER / "vocabulary.txt"
+    path.write_text("\n".join(vocabulary), "utf-8")
+    tokenizer = BertTokenizerFast(str(path))
+    datasets.disable_progress_bars()
+
+    def encode(part):
+        encoded = tokenizer(
+            part["text"],
+            truncation=True,
+            padding="max_length",
+            max_length=profile.sequence_length,
+            return_special_tokens_mask=True,
+        )
+        return {
+            key: encoded[key]
+            for key in ("input_ids", "attention_mask", "special_tokens_mask")
+        }
+
+    stored = datasets.Dataset.from_dict({"text": texts}).map(
+        encode, batched=True, remove_columns=["text"]
+    )
+    del texts
+    loader = DataLoader(
+        stored,
+        profile.batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        collate_fn=DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.25),
+    )
+    batch = next(iter(loader))
+    return endless(lambda: loader), 1 - float(batch["attention_mask"].float().mean())
+
+
+def serve(batches, padding):
+    """Answers with batches a second."""
+    next(batches)
+
+    def measure():
+        before = time.perf_counter()
+        for _ in range(BATCHES):
+            next(batches)
+        seconds = time.perf_counter() - before
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        return {"batches/s": BATCHES / seconds, "padding": 100 * padding, "GiB": memory}
+
+    common.serve(measure)
+
+
+def main():
+    names = OURS, GUIDE, HERE, WORKERS
+    workers = {name: common.Worker(__file__, name) for name in names}
+    answers = common.take_turns(workers)
+    for name in "lines.txt", "vocabulary.txt":
+        (common.FOLDER / name).unlink(missing_ok=True)
+    guides = answers[answers.name == GUIDE].set_index("round")["batches/s"]
+    rows = {}
+    for name, one in answers.groupby("name", sort=False):
+        one = one.set_index("round")
+        rows[name] = {
+            "batches/s": common.spread(one["batches/s"]),
+            "times the guide's": common.spread(one["batches/s"] / guides, 1),
+            "padding (%)": f"{one.padding.iloc[0]:.1f}",
+            "memory (GiB)": f"{one.GiB.max():.1f}",
+        }
+    table = pd.DataFrame(rows).T
+    table.index.name = "input"
+    figure, axis = plt.subplots(figsize=(7.5, 2.4), layout="constrained")
+    middle = answers.groupby("name", sort=False)["batches/s"].median()
+    axis.barh(middle.index, middle, color="#0072B2")
+    axis.invert_yaxis()
+    axis.set(xlabel="batches of 128x128 a second, median of five", xscale="log")
+    figure.savefig(common.FOLDER / "input_pipeline.png", dpi=110)
+    common.report(
+        "input_pipeline",
+        "Input",
+        table,
+        "Medians of five rounds in turn, with their range; memory: the most that a process "
+        "held, with the text from which it was made.",
+        "",
+        common.versions(
+            "keras", "keras-hub", "tensorflow", "torch", "transformers", "datasets"
+        ),
+    )
+
+
+if __name__ == "__main__":
+    os.environ["TOKENIZERS_PARALLELISM"] = "true"
+    make = {
+        OURS: ours,
+        GUIDE: guide,
+        HERE: lambda: hugging_face(0),
+        WORKERS: lambda: hugging_face(2),
+    }
+    if len(sys.argv) == 1:
+        main()
+    else:
+        serve(*make[sys.argv[1]]())
