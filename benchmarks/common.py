@@ -124,6 +124,41 @@ def random_corpus(profile, rows=4000):
     return [*special, *words], draw(len(special), profile.vocabulary_size, shape, "int32")
 
 
+def guide_masking(profile, vocabulary):
+    """How the Keras guide makes a batch: lines tokenised, padded and masked each time.
+
+    Args:
+        profile: a `Profile`.
+        vocabulary: list of strings.
+
+    Returns:
+        A function for `tf.data`, from strings, `(batch,)`, to features, labels and weights
+        of the masked words.
+    """
+    import keras_hub
+
+    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(
+        vocabulary=vocabulary,
+        sequence_length=profile.sequence_length,
+        lowercase=True,
+        strip_accents=True,
+    )
+    masker = keras_hub.layers.MaskedLMMaskGenerator(
+        vocabulary_size=len(vocabulary),
+        mask_selection_rate=profile.mask_rate,
+        mask_selection_length=profile.predictions_per_sequence,
+        mask_token_id=vocabulary.index("[MASK]"),
+    )
+
+    def mask(lines):
+        outputs = masker(tokenizer(lines))
+        features = {key: outputs[key] for key in ("token_ids", "mask_positions")}
+        labels = {"masked_words": outputs["mask_ids"]}
+        return features, labels, {"masked_words": outputs["mask_weights"]}
+
+    return mask
+
+
 def spread(values, digits=0):
     """The median of some measurements, with their range."""
     return (

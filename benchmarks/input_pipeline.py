@@ -52,28 +52,9 @@ def ours():
 
 
 def guide():
-    import keras_hub
     import tensorflow as tf
 
     profile, texts, vocabulary = prepare()
-    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(
-        vocabulary=vocabulary,
-        sequence_length=profile.sequence_length,
-        lowercase=True,
-        strip_accents=True,
-    )
-    masker = keras_hub.layers.MaskedLMMaskGenerator(
-        vocabulary_size=len(vocabulary),
-        mask_selection_rate=profile.mask_rate,
-        mask_selection_length=profile.predictions_per_sequence,
-        mask_token_id=vocabulary.index("[MASK]"),
-    )
-
-    def to_tuple(lines):
-        outputs = masker(tokenizer(lines))
-        features = {key: outputs[key] for key in ("token_ids", "mask_positions")}
-        return features, outputs["mask_ids"], outputs["mask_weights"]
-
     path = common.FOLDER / "lines.txt"
     path.write_text("\n".join(text.replace("\n", " ") for text in texts), "utf-8")
     del texts
@@ -81,7 +62,10 @@ def guide():
         tf.data.TextLineDataset(str(path))
         .filter(lambda line: tf.strings.length(line) > 100)
         .batch(profile.batch_size, drop_remainder=True)
-        .map(to_tuple, num_parallel_calls=tf.data.AUTOTUNE)
+        .map(
+            common.guide_masking(profile, vocabulary),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
         .prefetch(tf.data.AUTOTUNE)
     )
     empty = [float((f["token_ids"].numpy() == 0).mean()) for f, *_ in batches.take(50)]

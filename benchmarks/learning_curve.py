@@ -12,7 +12,6 @@ hidden tokens of the same sequences, which neither has seen.
 import time
 
 import common
-import keras_hub
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -33,30 +32,14 @@ OURS, GUIDE = "ours", "the guide's"
 
 def guide_batches(texts, profile, vocabulary):
     """Padded lines, tokenised and masked anew in every epoch."""
-    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(
-        vocabulary=vocabulary,
-        sequence_length=profile.sequence_length,
-        lowercase=True,
-        strip_accents=True,
-    )
-    masker = keras_hub.layers.MaskedLMMaskGenerator(
-        vocabulary_size=len(vocabulary),
-        mask_selection_rate=profile.mask_rate,
-        mask_selection_length=profile.predictions_per_sequence,
-        mask_token_id=vocabulary.index("[MASK]"),
-    )
-
-    def to_tuple(lines):
-        outputs = masker(tokenizer(lines))
-        features = {key: outputs[key] for key in ("token_ids", "mask_positions")}
-        labels = {"masked_words": outputs["mask_ids"]}
-        return features, labels, {"masked_words": outputs["mask_weights"]}
-
     return (
         tf.data.Dataset.from_tensor_slices(texts)
         .repeat()
         .batch(profile.batch_size)
-        .map(to_tuple, num_parallel_calls=tf.data.AUTOTUNE)
+        .map(
+            common.guide_masking(profile, vocabulary),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
         .prefetch(tf.data.AUTOTUNE)
         .as_numpy_iterator()
     )

@@ -6,7 +6,6 @@ FOLDER holds train.tsv and dev.tsv; without it they are downloaded. Needs what n
 leaves. The development sentences decide nothing here: settings are the profile's.
 """
 
-import csv
 import pathlib
 import sys
 import time
@@ -24,16 +23,6 @@ import tensorflow as tf
 from helpers import corpora, preprocessing, profiles, results, training
 
 EPOCHS = 2
-
-
-def read(folder):
-    """The two parts: DataFrames with columns `text` and `label`."""
-    return [
-        pd.read_csv(
-            folder / f"{part}.tsv", sep="\t", quoting=csv.QUOTE_NONE, keep_default_na=False
-        ).rename(columns={"sentence": "text"})
-        for part in ("train", "dev")
-    ]
 
 
 def bag_of_words(train, dev, profile):
@@ -59,7 +48,10 @@ def bag_of_words(train, dev, profile):
 def main():
     profile = profiles.load_profile("sample")
     if len(sys.argv) > 1:
-        train, dev = read(pathlib.Path(sys.argv[1]))
+        folder = pathlib.Path(sys.argv[1])
+        train, dev = (
+            corpora.read_sst2(folder / f"{part}.tsv") for part in ("train", "dev")
+        )
     else:
         train, dev, _ = corpora.read_task(profiles.load_profile("guide"))
     results.read_record(profile, 3)

@@ -204,12 +204,7 @@ def read_task(profile):
     """
     if profile.task == "sst-2":
         train, dev = (
-            pd.read_csv(
-                io.StringIO(_read_member("SST-2.zip", f"SST-2/{part}.tsv")),
-                sep="\t",
-                quoting=csv.QUOTE_NONE,
-                keep_default_na=False,
-            ).rename(columns={"sentence": "text"})
+            read_sst2(io.StringIO(_read_member("SST-2.zip", f"SST-2/{part}.tsv")))
             for part in ("train", "dev")
         )
         return Task(train, dev, dev)
@@ -219,6 +214,20 @@ def read_task(profile):
     rest, test = _split(sentences, 0.2, profile.seed)
     train, validation = _split(rest, 0.125, profile.seed)
     return Task(train, validation, test)
+
+
+def read_sst2(source):
+    """Reads one part of SST-2 from GLUE's TSV; quotes and blanks are kept as they are.
+
+    Args:
+        source: a path or an open text file.
+
+    Returns:
+        A DataFrame with columns `text` and `label`.
+    """
+    return pd.read_csv(
+        source, sep="\t", quoting=csv.QUOTE_NONE, keep_default_na=False
+    ).rename(columns={"sentence": "text"})
 
 
 def few(sentences, count, seed):

@@ -109,8 +109,8 @@ def compile_for_pretraining(model, profile, steps):
 def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
     """Trains a classifier, from a pretrained encoder or from scratch.
 
-    Both have the same layers, head, batches, order and number of steps; each has a
-    learning rate of its own in the profile.
+    Both have the same layers, head, batches and order; each has a learning rate of its own
+    in the profile.
 
     Args:
         profile: a `Profile`.
