@@ -124,6 +124,29 @@ def random_corpus(profile, rows=4000):
     return [*special, *words], draw(len(special), profile.vocabulary_size, shape, "int32")
 
 
+def prepare(profile):
+    """What notebook 02 makes, without its explanations.
+
+    Args:
+        profile: a `Profile`.
+
+    Returns:
+        The texts, the vocabulary, the rows, the word vectors, and the seconds that rows and
+        vectors took.
+    """
+    from helpers import corpora, preprocessing
+
+    texts = corpora.read_corpus(profile)
+    vocabulary = preprocessing.load_vocabulary(profile, texts)
+    before = time.perf_counter()
+    rows = preprocessing.corpus_rows(profile, texts, vocabulary)
+    counts = preprocessing.cooccurrence_counts(
+        rows[: profile.counted_rows], profile.window, vocabulary
+    )
+    vectors = preprocessing.word_vectors(counts, profile.hidden_dim, profile.seed)
+    return texts, vocabulary, rows, vectors, time.perf_counter() - before
+
+
 def guide_masking(profile, vocabulary):
     """How the Keras guide makes a batch: lines tokenised, padded and masked each time.
 

@@ -23,7 +23,7 @@ helpers.choose_backend("jax")
 import keras
 from train_step import useful_flops
 
-from helpers import corpora, models, preprocessing, profiles, training
+from helpers import models, preprocessing, profiles, training
 
 SIZES = [
     {},
@@ -65,11 +65,7 @@ def step_seconds(profile):
 
 def losses(profile):
     """Validation loss after each of `STEPS`, with tokens."""
-    texts = corpora.read_corpus(profile)
-    vocabulary = preprocessing.learn_vocabulary(texts, profile.vocabulary_size)
-    rows = preprocessing.corpus_rows(profile, texts, vocabulary)
-    counts = preprocessing.cooccurrence_counts(rows, profile.window, vocabulary)
-    vectors = preprocessing.word_vectors(counts, profile.hidden_dim, profile.seed)
+    _, vocabulary, rows, vectors, _ = common.prepare(profile)
     kept, rows = np.split(rows, [profile.validation_sequences])
     log_frequencies = preprocessing.log_frequencies(rows, vocabulary)
     measured = []

@@ -50,7 +50,8 @@ class RotaryAttention(layers.Layer):
         self.built = True
 
     def call(self, inputs, padding_mask):
-        _, length, width = inputs.shape
+        # The backend's shape, because an encoder takes rows of any length.
+        length, width = ops.shape(inputs)[1], inputs.shape[-1]
         heads = (-1, length, self.num_heads, width // (3 * self.num_heads))
         query, key, value = (
             ops.reshape(part, heads) for part in ops.split(inputs, 3, axis=-1)
@@ -104,9 +105,9 @@ def rotary_block(x, padding_mask, num_heads, intermediate_dim, dropout, epsilon)
     return x + layers.Dropout(dropout)(h)
 
 
-def rotary_encoder(profile, sequence_length, dropout):
+def rotary_encoder(profile, dropout):
     """An encoder of `rotary_block`s. Arguments and return as in `build_encoder`."""
-    token_ids = keras.Input((sequence_length,), dtype="int32", name="token_ids")
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     padding_mask = ops.not_equal(token_ids, PADDING_ID)
     x = keras_hub.layers.ReversibleEmbedding(
         profile.vocabulary_size,
@@ -129,9 +130,9 @@ def rotary_encoder(profile, sequence_length, dropout):
     return keras.Model(token_ids, x, name="rotary_encoder")
 
 
-def classic_encoder(profile, sequence_length, dropout):
+def classic_encoder(profile, dropout):
     """An encoder of KerasHub's layers. Arguments and return as in `build_encoder`."""
-    token_ids = keras.Input((sequence_length,), dtype="int32", name="token_ids")
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     padding_mask = ops.not_equal(token_ids, PADDING_ID)
     x = keras_hub.layers.TokenAndPositionEmbedding(
         vocabulary_size=profile.vocabulary_size,
@@ -152,16 +153,14 @@ def classic_encoder(profile, sequence_length, dropout):
     return keras.Model(token_ids, x, name="classic_encoder")
 
 
-def build_encoder(profile, sequence_length=None, dropout=None):
-    """Builds the profile's encoder with fresh weights.
+def build_encoder(profile, dropout=None):
+    """Builds the profile's encoder with fresh weights, for rows of any length.
 
-    Weights don't depend on `sequence_length` or `dropout`: an encoder that was
-    pretrained on long sequences without dropout hands its weights to one for short
-    sentences with dropout.
+    Weights don't depend on `dropout`: an encoder that was pretrained without hands its
+    weights to one with.
 
     Args:
         profile: a `Profile`.
-        sequence_length: int, tokens in a row; the profile's by default.
         dropout: float; the profile's by default.
 
     Returns:
@@ -169,11 +168,7 @@ def build_encoder(profile, sequence_length=None, dropout=None):
         `(batch, sequence, hidden)`.
     """
     build = {"rotary": rotary_encoder, "classic": classic_encoder}[profile.encoder]
-    return build(
-        profile,
-        profile.sequence_length if sequence_length is None else sequence_length,
-        profile.dropout if dropout is None else dropout,
-    )
+    return build(profile, profile.dropout if dropout is None else dropout)
 
 
 def token_embedding(encoder):
@@ -276,7 +271,7 @@ def build_classifier(encoder, num_classes=2, dropout=0.0):
         A `keras.Model` from token ids, int `(batch, sequence)`, to logits, float
         `(batch, num_classes)`.
     """
-    token_ids = keras.Input(encoder.input_shape[1:], dtype="int32", name="token_ids")
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     padding_mask = ops.not_equal(token_ids, PADDING_ID)
     x = layers.GlobalAveragePooling1D()(encoder(token_ids), mask=padding_mask)
     x = layers.Dropout(dropout)(x)

@@ -155,7 +155,7 @@ _SAMPLE = Profile(
     layer_norm_epsilon=1e-5,
     optimizer="muon",
     learning_rate=6e-3,
-    embedding_rate=0.05,
+    embedding_rate=0.2,
     weight_decay=0.01,
     schedule="cosine",
     batch_size=128,
@@ -166,10 +166,10 @@ _SAMPLE = Profile(
     finetuning_batch_size=32,
     finetuning_rate=5e-4,
     scratch_rate=5e-4,
-    finetuning_epochs=4,
+    finetuning_epochs=3,
     finetuning_few_epochs=5,
     scratch_few_epochs=10,
-    finetuning_dropout=0.2,
+    finetuning_dropout=0.1,
     repeats=3,
 )
 

@@ -2,11 +2,20 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
+from sklearn.linear_model import LogisticRegression
 
 from helpers import models
 
 WARM_UP = 0.05
+
+# Inverse strength of the penalty in the regression that a head starts from. The fewer the
+# labels, the more it matters: chosen at 250 to 1,000 (benchmarks/README.md).
+HEAD_STRENGTH = 0.01
+
+# What rows of sentences are cut to: a new length where the one before is too short.
+LENGTHS = (16, 24, 32, 48, 64, 96)
 
 
 def learning_rate(peak, steps, schedule="cosine"):
@@ -106,11 +115,69 @@ def compile_for_pretraining(model, profile, steps):
     )
 
 
+def sentence_batches(token_ids, labels, batch_size, seed):
+    """Batches of sentences of like length, in an order that is new in every pass.
+
+    A batch is cut where its longest sentences end, at one of a few lengths: rows as long as
+    the longest of all would be filling for the most part, and every length of its own would
+    be compiled anew.
+
+    Args:
+        token_ids: int array, `(sentences, sentence_length)`, padded.
+        labels: int array, `(sentences,)`.
+        batch_size: int, sentences in a batch; batches are always whole.
+        seed: int, fixes the order.
+
+    Returns:
+        An endless `tf.data.Dataset` of token ids, int `(batch, length)`, and labels, int
+        `(batch,)`.
+    """
+    longest = token_ids.shape[1]
+    lengths = [length for length in LENGTHS if length < longest] + [longest]
+    sentences = tf.data.Dataset.from_tensor_slices((token_ids, labels))
+    # Endless before the batches are made, so that no sentence is left over.
+    sentences = sentences.shuffle(len(labels), seed=seed).repeat()
+    return sentences.map(
+        lambda ids, label: (ids[: tf.math.count_nonzero(ids)], label)
+    ).bucket_by_sequence_length(
+        lambda ids, label: tf.size(ids),
+        # Each boundary is the first length that is too long.
+        bucket_boundaries=[length + 1 for length in lengths],
+        bucket_batch_sizes=[batch_size] * (len(lengths) + 1),
+        pad_to_bucket_boundary=True,
+        drop_remainder=True,
+    )
+
+
+def start_head(classifier, token_ids, labels):
+    """Starts a classifier's head where a logistic regression ends.
+
+    The regression learns from the sentence vectors that the encoder gives as it is. A head
+    of random weights would pull the encoder in random directions until it has found its
+    own: linear probing, then fine-tuning (Kumar et al., 2022,
+    https://arxiv.org/abs/2202.10054).
+
+    Args:
+        classifier: a model from `models.build_classifier`; its head gets new weights.
+        token_ids: int array, `(sentences, length)`.
+        labels: int array, `(sentences,)`, with every class at least once.
+    """
+    head = classifier.layers[-1]
+    to_vectors = keras.Model(classifier.input, head.input)
+    regression = LogisticRegression(C=HEAD_STRENGTH, max_iter=1000)
+    regression.fit(_predict(to_vectors, token_ids), labels)
+    weights, bias = regression.coef_, regression.intercept_
+    if len(weights) == 1:
+        # Of two classes scikit-learn scores the second alone, against the first.
+        weights, bias = np.vstack([-weights, weights]) / 2, np.append(-bias, bias) / 2
+    head.set_weights([weights.T, bias])
+
+
 def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
     """Trains a classifier, from a pretrained encoder or from scratch.
 
-    Both have the same layers, head, batches and order; each has a learning rate of its own
-    in the profile.
+    Both have the same layers, batches and order, and a head from `start_head`; each has a
+    learning rate of its own in the profile.
 
     Args:
         profile: a `Profile`.
@@ -126,21 +193,19 @@ def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
     """
     token_ids, labels = arrays
     keras.utils.set_random_seed(seed)
-    encoder = models.build_encoder(
-        profile, profile.sentence_length, profile.finetuning_dropout
-    )
+    encoder = models.build_encoder(profile, profile.finetuning_dropout)
     if pretrained is not None:
         encoder.set_weights(pretrained.get_weights())
     model = models.build_classifier(
         encoder, int(labels.max()) + 1, profile.finetuning_dropout
     )
-    # Whole batches only: one shape, one compilation.
+    start_head(model, token_ids, labels)
     batch_size = min(profile.finetuning_batch_size, len(labels))
-    whole = len(labels) // batch_size * batch_size
+    steps_per_epoch = len(labels) // batch_size
     peak = profile.scratch_rate if pretrained is None else profile.finetuning_rate
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            learning_rate(peak, epochs * whole // batch_size),
+            learning_rate(peak, epochs * steps_per_epoch),
             weight_decay=profile.weight_decay,
             global_clipnorm=1.0,
         ),
@@ -148,10 +213,10 @@ def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
         metrics=["accuracy"],
     )
     model.fit(
-        token_ids[:whole],
-        labels[:whole],
-        batch_size=batch_size,
+        sentence_batches(token_ids, labels, batch_size, seed),
+        steps_per_epoch=steps_per_epoch,
         epochs=epochs,
+        shuffle=False,  # the batches come shuffled
         verbose=verbose,
     )
     return model
@@ -168,10 +233,11 @@ def class_probabilities(model, token_ids, batch_size=256):
     Returns:
         A float array, `(sentences, classes)`, each row with sum 1.
     """
+    return ops.convert_to_numpy(ops.softmax(_predict(model, token_ids, batch_size)))
+
+
+def _predict(model, token_ids, batch_size=256):
     # Filled up to whole batches, for one shape and one compilation.
     filling = np.zeros((-len(token_ids) % batch_size, token_ids.shape[1]), "int32")
-    logits = model.predict(
-        np.concatenate([token_ids, filling]), batch_size=batch_size, verbose=0
-    )
-    probabilities = ops.softmax(logits[: len(token_ids)], axis=-1)
-    return ops.convert_to_numpy(probabilities)
+    rows = np.concatenate([token_ids, filling])
+    return model.predict(rows, batch_size=batch_size, verbose=0)[: len(token_ids)]

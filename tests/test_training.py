@@ -3,6 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from helpers import models, preprocessing, training
 
@@ -97,9 +98,48 @@ def test_a_classifier_learns_and_repeats_itself(profile, pretrained):
     assert (chances[0].argmax(axis=1) == sentences(profile)[1]).mean() > 0.9
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_head_starts_where_a_logistic_regression_ends(profile, classes):
+    ids, _ = sentences(profile)
+    labels = np.arange(len(ids)) % classes
+    ids[:, 3] = 5 + labels
+    classifier = models.build_classifier(models.build_encoder(profile), classes)
+    training.start_head(classifier, ids, labels)
+    to_vectors = keras.Model(classifier.input, classifier.layers[-1].input)
+    vectors = to_vectors.predict(ids, verbose=0)
+    regression = LogisticRegression(C=training.HEAD_STRENGTH, max_iter=1000)
+    np.testing.assert_allclose(
+        training.class_probabilities(classifier, ids),
+        regression.fit(vectors, labels).predict_proba(vectors),
+        atol=1e-4,
+    )
+
+
 def test_fine_tuning_leaves_the_pretrained_encoder_alone(profile):
     encoder = models.build_encoder(profile)
     before = encoder.get_weights()
     training.train_classifier(profile, sentences(profile), 0, 1, encoder)
     for one, other in zip(before, encoder.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_sentences_come_in_whole_batches_of_like_length(profile):
+    rng = np.random.default_rng(0)
+    used = rng.integers(1, profile.sentence_length + 1, 200)
+    ids = np.arange(profile.sentence_length) < used[:, None]
+    ids = ids * np.arange(5, 205)[:, None]  # a sentence is one token, repeated
+    batches = training.sentence_batches(ids.astype("int32"), np.arange(200), 8, 0)
+    seen = []
+    for rows, labels in batches.take(100).as_numpy_iterator():
+        assert rows.shape[0] == 8
+        assert rows.shape[1] in (*training.LENGTHS, profile.sentence_length)
+        assert ((rows > 0).sum(axis=1) == used[labels]).all()
+        assert (rows.max(axis=1) == labels + 5).all()
+        seen.extend(labels)
+    # A hundred batches of eight are four passes: none is left out in any for long.
+    times = np.bincount(seen, minlength=200)
+    assert times.min() >= 2
+    assert times.max() <= 5
+    again = training.sentence_batches(ids.astype("int32"), np.arange(200), 8, 0)
+    order = [label for _, labels in again.take(100).as_numpy_iterator() for label in labels]
+    assert order == [int(label) for label in seen]
