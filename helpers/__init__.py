@@ -46,7 +46,7 @@ def choose_backend(default="jax"):
         folder = tempfile.mkdtemp(prefix="compiled-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
-        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     with _silent_stderr(), warnings.catch_warnings(action="ignore"):
         import keras_hub  # noqa: F401
         import tensorflow as tf

@@ -61,6 +61,7 @@ class Profile:
     validation_sequences: int = _setting(3, "sequences kept out of pretraining")
 
     sentence_length: int = _setting(4, "tokens in a sentence; longer ones are cut")
+    head_first: bool = _setting(4, "start the head from a logistic regression")
     finetuning_batch_size: int = _setting(4, "sentences in a batch")
     finetuning_rate: float = _setting(4, "peak learning rate, pretrained")
     scratch_rate: float = _setting(4, "peak learning rate, from scratch")
@@ -163,11 +164,12 @@ _SAMPLE = Profile(
     race_steps=120,
     validation_sequences=1024,
     sentence_length=48,
+    head_first=True,
     finetuning_batch_size=32,
     finetuning_rate=5e-4,
     scratch_rate=5e-4,
     finetuning_epochs=3,
-    finetuning_few_epochs=5,
+    finetuning_few_epochs=3,
     scratch_few_epochs=10,
     finetuning_dropout=0.1,
     repeats=3,
@@ -202,6 +204,7 @@ _GUIDE = dataclasses.replace(
     race_steps=300,
     validation_sequences=2048,
     sentence_length=128,
+    head_first=False,
     finetuning_rate=5e-5,
     scratch_rate=5e-5,
     finetuning_epochs=3,
@@ -221,6 +224,7 @@ _FULL = dataclasses.replace(
     embedding_rate=0.1,
     weight_decay=0.01,
     schedule="cosine",
+    head_first=True,
     finetuning_rate=2e-4,
     scratch_rate=5e-4,
 )

@@ -14,8 +14,9 @@ WARM_UP = 0.05
 # labels, the more it matters: chosen at 250 to 1,000 (benchmarks/README.md).
 HEAD_STRENGTH = 0.01
 
-# What rows of sentences are cut to: a new length where the one before is too short.
-LENGTHS = (16, 24, 32, 48, 64, 96)
+# What rows of sentences are cut to. More lengths mean less filling, but each is compiled,
+# which takes as long as a few hundred steps.
+LENGTHS = (24, 48, 96)
 
 
 def learning_rate(peak, steps, schedule="cosine"):
@@ -176,8 +177,8 @@ def start_head(classifier, token_ids, labels):
 def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
     """Trains a classifier, from a pretrained encoder or from scratch.
 
-    Both have the same layers, batches and order, and a head from `start_head`; each has a
-    learning rate of its own in the profile.
+    Both have the same layers, batches and order, and a head that starts in the same way;
+    each has a learning rate of its own in the profile.
 
     Args:
         profile: a `Profile`.
@@ -199,7 +200,8 @@ def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
     model = models.build_classifier(
         encoder, int(labels.max()) + 1, profile.finetuning_dropout
     )
-    start_head(model, token_ids, labels)
+    if profile.head_first:
+        start_head(model, token_ids, labels)
     batch_size = min(profile.finetuning_batch_size, len(labels))
     steps_per_epoch = len(labels) // batch_size
     peak = profile.scratch_rate if pretrained is None else profile.finetuning_rate

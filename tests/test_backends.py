@@ -29,3 +29,28 @@ def test_model_code_runs_on(backend):
         text=True,
     )
     assert tests.returncode == 0, tests.stdout
+
+
+def test_what_was_compiled_is_gone_with_the_process(tmp_path):
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "TMPDIR": str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    script = (
+        "import glob, helpers; helpers.choose_backend(); import jax, tempfile;"
+        "jax.jit(lambda x: jax.numpy.linalg.svd(x @ x))(jax.numpy.ones((9, 9)));"
+        "print(len(glob.glob(tempfile.gettempdir() + '/compiled-*/*')))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(run.stdout) > 0
+    assert not list(tmp_path.iterdir())
