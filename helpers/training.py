@@ -119,9 +119,8 @@ def compile_for_pretraining(model, profile, steps):
 def sentence_batches(token_ids, labels, batch_size, seed):
     """Batches of sentences of like length, in an order that is new in every pass.
 
-    A batch is cut where its longest sentences end, at one of a few lengths: rows as long as
-    the longest of all would be filling for the most part, and every length of its own would
-    be compiled anew.
+    A batch is cut where its longest sentence ends, or soon after, at one of a few lengths:
+    rows as long as the longest of all would be half filling, and each length is compiled.
 
     Args:
         token_ids: int array, `(sentences, sentence_length)`, padded.
