@@ -36,7 +36,7 @@ SIZES = [
     {"vocabulary_size": 8000},
     {"vocabulary_size": 32000},
 ]
-STEPS = (190, 375, 750, 1500)
+STEPS = (150, 300, 600, 1200)
 
 # Peak of dense products in the precision that Keras would use, TFLOP/s, from the makers'
 # data sheets; and the share of it that a step reaches, which is an assumption.
