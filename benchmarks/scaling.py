@@ -13,7 +13,6 @@ import common
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import scipy.optimize
 import scipy.stats
 
 import helpers
@@ -111,12 +110,8 @@ def main():
     measured = losses(profile)
     tokens, loss = measured.T
 
-    def power(tokens, floor, scale, exponent):
-        return floor + scale * (tokens / 1e6) ** -exponent
-
-    (floor, scale, exponent), _ = scipy.optimize.curve_fit(
-        power, tokens, loss, p0=(4, 1.5, 0.5), maxfev=10_000
-    )
+    # A straight line on the logarithm: over so short a range no floor shows yet.
+    doubling = scipy.stats.linregress(np.log2(tokens), loss)
 
     guide = profiles.load_profile("guide")
     whole = useful_flops(guide) * guide.pretraining_steps
@@ -139,9 +134,11 @@ def main():
     left.plot(ends, 1000 * (fit.intercept + fit.slope * ends), "--", color="grey")
     left.set(xlabel="GFLOP a step", ylabel="ms a step")
     right.plot(tokens / 1e6, loss, "o")
-    more = np.geomspace(tokens.min(), tokens.max())
-    right.plot(more / 1e6, power(more, floor, scale, exponent), "--", color="grey")
+    fitted = doubling.intercept + doubling.slope * np.log2(tokens)
+    right.plot(tokens / 1e6, fitted, "--", color="grey")
     right.set(xlabel="million tokens", ylabel="validation loss", xscale="log")
+    right.set_xticks(tokens / 1e6, [f"{count / 1e6:.1f}" for count in tokens], minor=False)
+    right.set_xticks([], minor=True)
     figure.savefig(common.FOLDER / "scaling.png", dpi=110)
     common.report(
         "scaling",
@@ -154,8 +151,9 @@ def main():
         "|---|---|",
         *(f"| {int(count):,} | {value:.3f} |" for count, value in measured),
         "",
-        f"The curve: {floor:.2f} + {scale:.2f} (million tokens)^-{exponent:.2f}; four "
-        "points and three parameters, so nothing to extrapolate far with.",
+        f"Each doubling of the tokens takes {-doubling.slope:.2f} off the loss "
+        f"(r = {doubling.rvalue:.3f}); a straight line that must bend somewhere, so "
+        "nothing to extrapolate far with.",
         "",
         f"A prediction, not a measurement: the guide's {guide.pretraining_steps:,} steps "
         f"are {whole / 1e15:,.1f} PFLOP.",
