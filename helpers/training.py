@@ -223,18 +223,17 @@ def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
     return model
 
 
-def class_probabilities(model, token_ids, batch_size=256):
+def class_probabilities(model, token_ids):
     """What a classifier thinks of each sentence.
 
     Args:
         model: a model from `train_classifier`.
         token_ids: int array, `(sentences, sentence_length)`.
-        batch_size: int, sentences at once.
 
     Returns:
         A float array, `(sentences, classes)`, each row with sum 1.
     """
-    return ops.convert_to_numpy(ops.softmax(_predict(model, token_ids, batch_size)))
+    return ops.convert_to_numpy(ops.softmax(_predict(model, token_ids)))
 
 
 def _predict(model, token_ids, batch_size=256):

@@ -1,6 +1,8 @@
 """What the tests share: a small profile, some text, and what is learnt from it."""
 
 import pathlib
+import subprocess
+import sys
 
 import helpers
 
@@ -11,6 +13,18 @@ import pytest  # noqa: E402
 from helpers import corpora, preprocessing, profiles  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
+
+
+def run_python(program, environment=None):
+    """What a program prints in a process of its own, which must end well."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, run_python
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
@@ -39,18 +39,10 @@ def test_what_was_compiled_is_gone_with_the_process(tmp_path):
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    script = (
+    program = (
         "import glob, helpers; helpers.choose_backend(); import jax, tempfile;"
         "jax.jit(lambda x: jax.numpy.linalg.svd(x @ x))(jax.numpy.ones((9, 9)));"
         "print(len(glob.glob(tempfile.gettempdir() + '/compiled-*/*')))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(run.stdout) > 0
+    assert int(run_python(program, environment)) > 0
     assert not list(tmp_path.iterdir())

@@ -1,13 +1,11 @@
 import dataclasses
 import hashlib
-import subprocess
-import sys
 
 import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import REPOSITORY
+from conftest import run_python
 
 from helpers import preprocessing
 
@@ -24,13 +22,7 @@ def test_the_vocabulary_is_the_same_in_another_process(profile, vocabulary):
         f"pieces = preprocessing.learn_vocabulary(texts, {profile.vocabulary_size});"
         "print(hashlib.sha256(repr(pieces).encode()).hexdigest())"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    printed = run_python(program)
     assert printed.strip() == hashlib.sha256(repr(vocabulary).encode()).hexdigest()
 
 

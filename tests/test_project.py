@@ -8,7 +8,7 @@ import sys
 import tomllib
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, run_python
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -56,13 +56,7 @@ def test_importing_helpers_is_quick_and_leaves_the_backend_open():
         "import time, sys; before = time.perf_counter(); import helpers;"
         "print(time.perf_counter() - before, 'keras' in sys.modules)"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+    printed = run_python(program).split()
     assert float(printed[0]) < 1
     assert printed[1] == "False"
 
