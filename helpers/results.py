@@ -5,6 +5,7 @@ the files it leaves. A later notebook reads the record first, and refuses what i
 damaged, or made with other settings.
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -82,8 +83,14 @@ def write_record(profile, notebook, figures, files=()):
     target = path(profile, f"{NOTEBOOKS[notebook]}.json")
     # Written beside and moved into place: a record is whole or isn't there.
     partial = target.with_suffix(".partial")
-    partial.write_text(json.dumps(record, indent=1), "utf-8")
+    whole = {"record": record, "sha256": _checksum(record)}
+    partial.write_text(json.dumps(whole, indent=1), "utf-8")
     partial.replace(target)
+
+
+def _checksum(record):
+    """The SHA-256 of a record, however it is spaced."""
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
 
 def read_record(profile, notebook):
@@ -108,7 +115,10 @@ def read_record(profile, notebook):
     )
     source = path(profile, f"{name}.json")
     try:
-        record = json.loads(source.read_text("utf-8"))
+        whole = json.loads(source.read_text("utf-8"))
+        record = whole["record"]
+        if _checksum(record) != whole["sha256"]:
+            raise ValueError("another record than was written")
         made_with, figures, files = (
             dict(record[part]) for part in ("settings", "figures", "files")
         )
@@ -117,7 +127,7 @@ def read_record(profile, notebook):
             f"Notebook {name} has left nothing for the profile `{profile.name}`: "
             f"first {advice}."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{source.name} is damaged: {advice} again.") from error
     wanted = profiles.settings(profile, through=notebook)
     if made_with != wanted:
@@ -130,7 +140,7 @@ def read_record(profile, notebook):
             f"Notebook {name} was run with other settings ({differences}): {advice}."
         )
     for file, checksum in files.items():
-        if not path(profile, file).exists():
+        if not path(profile, file).is_file():
             raise MissingArtifactError(
                 f"{file} of notebook {name} is gone: {advice} again."
             )

@@ -1,9 +1,20 @@
+import concurrent.futures
+import errno
+import gzip
 import http.server
 import importlib.metadata
+import os
+import pathlib
+import shutil
 import threading
+import time
+import zipfile
 
 import pandas as pd
+import pooch
 import pytest
+import tensorflow as tf
+from conftest import REPOSITORY, run_python
 
 from helpers import corpora, profiles
 
@@ -83,6 +94,31 @@ def test_a_text_file_of_ones_own_is_read_line_by_line(tmp_path):
         corpora.read_corpus(own)
 
 
+def test_a_folder_and_a_pattern_of_text_files_are_read_by_name(tmp_path):
+    (tmp_path / "b.txt").write_text("drei\n", "utf-8")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "c.gz").write_bytes(gzip.compress("vier\nfünf".encode()))
+    (tmp_path / "a.txt").write_text("one\nzwei\n", "utf-8")
+    (tmp_path / "notes.md").write_text("not this\n", "utf-8")
+
+    def read(corpus):
+        return corpora.read_corpus(profiles.load_profile(corpus=str(corpus)))
+
+    assert read(tmp_path) == ["one", "zwei", "drei", "vier", "fünf"]
+    assert read(tmp_path / "*.txt") == ["one", "zwei", "drei"]
+    assert read(tmp_path / "**" / "*.gz") == ["vier", "fünf"]
+    with pytest.raises(corpora.CorpusError, match=r"can't be read.*give imdb"):
+        read(tmp_path / "*.csv")
+
+
+@pytest.mark.parametrize("content", [b"plain", gzip.compress(b"text " * 99)[:-9]])
+def test_a_gzip_file_that_is_none_is_refused(tmp_path, content):
+    file = tmp_path / "mine.txt.gz"
+    file.write_bytes(content)
+    with pytest.raises(corpora.CorpusError, match=r"mine.txt.gz is damaged"):
+        corpora.read_corpus(profiles.load_profile(corpus=str(file)))
+
+
 def test_missing_package_is_named(monkeypatch, profile):
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)
@@ -100,21 +136,45 @@ def test_a_changed_file_is_refused(monkeypatch, profile):
 
 
 class _Server(http.server.BaseHTTPRequestHandler):
+    """Serves `hello` well under /good, and misbehaves under other names."""
+
     def do_GET(self):
-        body = b"hello" if self.path == "/good" else b"jello"
-        self.send_response(200 if self.path != "/gone" else 404)
+        agent = self.headers["User-Agent"]
+        refused = self.path == "/agent" and agent.startswith("python")
+        status = {"/gone": 404, "/forbidden": 403, "/circle": 302}.get(self.path, 200)
+        body = b"jello" if self.path == "/damaged" else b"hello"
+        self.send_response(403 if refused else status)
         self.send_header("Content-Length", str(len(body)))
+        if self.path == "/circle":
+            self.send_header("Location", "/circle")
         self.end_headers()
-        self.wfile.write(body)
+        if self.path in ("/truncated", "/stalled"):
+            self.wfile.write(body[:2])
+            self.wfile.flush()
+            if self.path == "/stalled":
+                time.sleep(3)
+        elif self.path == "/slow":
+            for byte in body:
+                time.sleep(0.1)
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+        else:
+            self.wfile.write(body)
 
     def log_message(self, *args):
         pass
 
 
 @pytest.fixture
-def address(monkeypatch, tmp_path):
-    """A server on loopback, and an empty cache."""
-    monkeypatch.setattr(corpora.pooch, "os_cache", lambda name: tmp_path / name)
+def cache(monkeypatch, tmp_path):
+    """An empty cache."""
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def address(cache):
+    """A server on loopback."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -124,15 +184,135 @@ def address(monkeypatch, tmp_path):
 HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
 
-def test_addresses_are_tried_in_order(monkeypatch, address):
-    addresses = tuple(f"{address}/{page}" for page in ("gone", "damaged", "good"))
+def offer(monkeypatch, *addresses):
     monkeypatch.setitem(corpora.FILES, "hello.txt", (HELLO, addresses))
+
+
+def test_addresses_are_tried_in_order(monkeypatch, address):
+    pages = ("gone", "damaged", "agent")
+    offer(monkeypatch, *(f"{address}/{page}" for page in pages))
     assert corpora.fetch("hello.txt").read_bytes() == b"hello"
 
 
-def test_nothing_damaged_is_kept(monkeypatch, address, tmp_path):
-    addresses = tuple(f"{address}/{page}" for page in ("gone", "damaged"))
-    monkeypatch.setitem(corpora.FILES, "hello.txt", (HELLO, addresses))
-    with pytest.raises(corpora.CorpusError, match=r"could not be had.*by hand"):
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        ("gone", "the server answered 404"),
+        ("forbidden", "the server answered 403"),
+        ("circle", "it leads in a circle"),
+        ("damaged", "not the file, by its SHA-256"),
+        ("truncated", "it broke off"),
+        ("stalled", "nothing came for 0.5 seconds"),
+    ],
+)
+def test_a_server_that_misbehaves_leaves_one_sentence(
+    monkeypatch, address, cache, page, reason
+):
+    monkeypatch.setattr(corpora, "TIMEOUT", 0.5)
+    offer(monkeypatch, f"{address}/{page}")
+    with pytest.raises(corpora.CorpusError) as caught:
         corpora.fetch("hello.txt")
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert str(caught.value) == (
+        f"hello.txt could not be had ({address}/{page}: {reason}): get it by hand and put "
+        f"it into {cache}; its SHA-256 is {HELLO}."
+    )
+    assert not list(cache.iterdir())
+
+
+def test_without_a_network_a_file_can_be_supplied_by_hand(monkeypatch, cache):
+    # Nobody listens on this port, which is reserved.
+    offer(monkeypatch, "http://127.0.0.1:1/hello.txt")
+    with pytest.raises(corpora.CorpusError, match=r"no connection.*by hand"):
+        corpora.fetch("hello.txt")
+    (cache / "hello.txt").write_bytes(b"hello")
+    assert corpora.fetch("hello.txt").read_bytes() == b"hello"
+    (cache / "hello.txt").write_bytes(b"jello")
+    with pytest.raises(corpora.CorpusError, match=r"no connection.*by hand"):
+        corpora.fetch("hello.txt")
+
+
+def test_a_full_disk_is_named(monkeypatch, address, cache):
+    class FullDisk(pooch.HTTPDownloader):
+        def __call__(self, url, output_file, pooch):
+            pathlib.Path(output_file).write_bytes(b"he")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), output_file)
+
+    monkeypatch.setattr(corpora.pooch, "HTTPDownloader", FullDisk)
+    offer(monkeypatch, f"{address}/good")
+    with pytest.raises(corpora.CorpusError, match=r"No space left.*TUTORIAL_CACHE"):
+        corpora.fetch("hello.txt")
+    assert not list(cache.iterdir())
+
+
+def test_two_processes_do_not_spoil_each_others_file(address, cache):
+    program = (
+        "from helpers import corpora;"
+        f"corpora.FILES['hello.txt'] = ('{HELLO}', ('{address}/slow',));"
+        "print(corpora.fetch('hello.txt').read_text())"
+    )
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        assert set(pool.map(run_python, [program] * 2)) == {"hello\n"}
+    assert [path.name for path in cache.iterdir()] == ["hello.txt"]
+
+
+@pytest.fixture
+def genuine():
+    """Parts of the files that `guide` and `full` fetch; not part of the repository."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the genuine data are not part of the repository")
+    return folder
+
+
+def test_a_damaged_vocabulary_is_refused(monkeypatch, cache, genuine):
+    name = "bert_vocab_uncased.txt"
+    sha256, _ = corpora.FILES[name]
+    monkeypatch.setitem(corpora.FILES, name, (sha256, ("http://127.0.0.1:1/vocab.txt",)))
+    cache.mkdir()
+    # Found like this on a public mirror.
+    shutil.copy(genuine / "vocab" / "bert_vocab_uncased.damaged.txt", cache / name)
+    with pytest.raises(corpora.CorpusError, match=sha256):
+        corpora.fetch(name)
+    shutil.copy(genuine / "vocab" / name, cache / name)
+    assert len(corpora.fetch(name).read_text("utf-8").split()) == 30_522
+
+
+SST2 = {"train": 67_349, "dev": 872}
+
+
+@pytest.mark.parametrize(("part", "sentences"), SST2.items())
+def test_sst2_is_read_exactly(genuine, part, sentences):
+    source = genuine / "SST-2" / f"{part}.tsv"
+    table = corpora.read_sst2(source)
+    assert len(table) == sentences
+    # Put together again, they are the file: every quote and every trailing blank.
+    lines = (table.text + "\t" + table.label.astype(str) + "\n").str.cat()
+    assert "sentence\tlabel\n" + lines == source.read_text("utf-8")
+
+
+def archive(monkeypatch, cache, name, members):
+    """Puts an archive of these files into the cache, in place of the real one."""
+    cache.mkdir(exist_ok=True)
+    with zipfile.ZipFile(cache / name, "w", zipfile.ZIP_DEFLATED) as opened:
+        for member, path in members.items():
+            opened.write(path, member)
+    sha256 = pooch.file_hash(str(cache / name))
+    monkeypatch.setitem(corpora.FILES, name, (sha256, ("http://127.0.0.1:1/",)))
+
+
+def test_wikitext_is_read_as_the_guide_reads_it(monkeypatch, cache, genuine):
+    raw = genuine / "wikitext" / "wiki.test.raw"
+    member = "wikitext-103-raw/wiki.train.raw"
+    archive(monkeypatch, cache, "wikitext-103-raw-v1.zip", {member: raw})
+    texts = corpora.read_corpus(profiles.load_profile("guide"))
+    lines = tf.data.TextLineDataset(str(raw)).filter(lambda x: tf.strings.length(x) > 100)
+    assert texts == [line.decode() for line in lines.as_numpy_iterator()]
+    assert len(texts) > 1000
+
+
+def test_sst2_comes_out_of_its_archive(monkeypatch, cache, genuine):
+    members = {f"SST-2/{part}.tsv": genuine / "SST-2" / f"{part}.tsv" for part in SST2}
+    archive(monkeypatch, cache, "SST-2.zip", members)
+    task = corpora.read_task(profiles.load_profile("guide"))
+    assert [len(part) for part in task] == [67_349, 872, 872]
+    assert list(task.train) == ["text", "label"]

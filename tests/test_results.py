@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from helpers import profiles, results
+from helpers import models, profiles, results
 
 
 @pytest.fixture
@@ -50,6 +50,40 @@ def test_a_damaged_record_is_refused(recorded, profile, content):
     (recorded / "02_mlm_preprocessing.json").write_text(content)
     with pytest.raises(results.ArtifactError, match="damaged"):
         results.read_record(profile, 2)
+
+
+def damaged(content, rng):
+    """The content, damaged in one of four ways."""
+    kind = rng.integers(4)
+    place = int(rng.integers(len(content)))
+    if kind == 0:
+        return content[:place]
+    if kind == 1:
+        flipped = content[place] ^ (1 << int(rng.integers(8)))
+        return content[:place] + bytes([flipped]) + content[place + 1 :]
+    if kind == 2:
+        return content[:place] + rng.bytes(100) + content[place + 100 :]
+    return [b"[]", b"{}", b"null", b"PK\x03\x04", b"\x93NUMPY\x01\x00"][place % 5]
+
+
+def test_every_damage_to_what_a_notebook_left_is_noticed(artifacts, profile):
+    rng = np.random.default_rng(0)
+    np.save(results.path(profile, "rows.npy"), rng.integers(0, 99, (20, 5)))
+    encoder = models.build_encoder(profile)
+    encoder.save(results.path(profile, "encoder.keras"))
+    vocabulary = results.path(profile, "vocabulary.txt")
+    vocabulary.write_text("[PAD]\n[UNK]\nword", "utf-8")
+    names = ["rows.npy", "encoder.keras", "vocabulary.txt"]
+    results.write_record(profile, 3, {"loss": 4.81, "right": [1, 0, 1]}, names)
+    names.append("03_encoder_pretraining.json")
+    for number in range(200):
+        file = results.path(profile, names[number % len(names)])
+        content = file.read_bytes()
+        file.write_bytes(damaged(content, rng))
+        with pytest.raises(results.ArtifactError, match=r"run notebooks/03_.*ipynb"):
+            results.read_record(profile, 3)
+        file.write_bytes(content)
+    assert results.read_record(profile, 3)["loss"] == 4.81
 
 
 def test_a_changed_or_missing_file_is_refused(recorded, profile):
