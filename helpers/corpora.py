@@ -107,7 +107,7 @@ def fetch(name):
         CorpusError: no address gave the file with its checksum, or it can't be stored.
     """
     sha256, addresses = FILES[name]
-    refusals = []
+    folder, refusals = cache(), []
     for address in addresses:
         # wikitext.smerity.com refuses the user agent that Python sends by default.
         download = pooch.HTTPDownloader(
@@ -116,19 +116,19 @@ def fetch(name):
         try:
             return pathlib.Path(
                 pooch.retrieve(
-                    address, f"sha256:{sha256}", name, cache(), downloader=download
+                    address, f"sha256:{sha256}", name, folder, downloader=download
                 )
             )
         except (requests.RequestException, ValueError) as error:
             refusals.append(f"{address}: {_reason(error)}")
         except OSError as error:
             raise CorpusError(
-                f"{name} can't be stored in {cache()} ({error.strerror}): make room there, "
+                f"{name} can't be stored in {folder} ({error.strerror}): make room there, "
                 "or set TUTORIAL_CACHE to another folder."
             ) from error
     raise CorpusError(
         f"{name} could not be had ({'; '.join(refusals)}): get it by hand and put it into "
-        f"{cache()}; its SHA-256 is {sha256}."
+        f"{folder}; its SHA-256 is {sha256}."
     )
 
 
@@ -169,31 +169,6 @@ def _read_reviews():
     return pd.read_csv(path)
 
 
-def decode(data, source):
-    """Decodes UTF-8 that must hold some text.
-
-    Args:
-        data: bytes.
-        source: string, what the bytes are, for the error.
-
-    Returns:
-        A string.
-
-    Raises:
-        CorpusError: the bytes are not UTF-8, or hold white space alone.
-    """
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise CorpusError(
-            f"{source} is not UTF-8 in line {line}: save it as UTF-8."
-        ) from error
-    if not text.strip():
-        raise CorpusError(f"{source} has no text: give one with at least one line.")
-    return text
-
-
 @contextlib.contextmanager
 def _open_member(archive, member):
     """Opens one file in one of `FILES`, for bytes; nothing is unpacked to disk."""
@@ -229,8 +204,7 @@ def read_corpus(profile):
             return [line.decode() for line in lines if len(line) > SHORT_WIKITEXT_LINE]
     texts = []
     for path in _text_files(profile.corpus):
-        text = decode(_read_bytes(path), path.name)
-        texts += [line for line in text.split("\n") if line.strip()]
+        texts += [line for line in _read_text(path).split("\n") if line.strip()]
     return texts
 
 
@@ -252,20 +226,29 @@ def _text_files(corpus):
     return sorted(files)
 
 
-def _read_bytes(path):
-    """The bytes of a file, unpacked if its name ends in .gz."""
+def _read_text(path):
+    """The text of a UTF-8 file, unpacked if its name ends in .gz."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise CorpusError(f"{path.name} can't be read ({error.strerror}).") from error
-    if path.suffix != ".gz":
-        return data
+    if path.suffix == ".gz":
+        try:
+            data = gzip.decompress(data)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise CorpusError(
+                f"{path.name} is damaged, or no gzip file: compress the text again."
+            ) from error
     try:
-        return gzip.decompress(data)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
         raise CorpusError(
-            f"{path.name} is damaged, or no gzip file: compress the text again."
+            f"{path.name} is not UTF-8 in line {line}: save it as UTF-8."
         ) from error
+    if not text.strip():
+        raise CorpusError(f"{path.name} has no text: give one with at least one line.")
+    return text
 
 
 def read_task(profile):

@@ -209,12 +209,13 @@ def test_a_server_that_misbehaves_leaves_one_sentence(
     monkeypatch, address, cache, page, reason
 ):
     monkeypatch.setattr(corpora, "TIMEOUT", 0.5)
-    offer(monkeypatch, f"{address}/{page}")
+    offer(monkeypatch, f"{address}/gone", f"{address}/{page}")
     with pytest.raises(corpora.CorpusError) as caught:
         corpora.fetch("hello.txt")
     assert str(caught.value) == (
-        f"hello.txt could not be had ({address}/{page}: {reason}): get it by hand and put "
-        f"it into {cache}; its SHA-256 is {HELLO}."
+        f"hello.txt could not be had ({address}/gone: the server answered 404; "
+        f"{address}/{page}: {reason}): get it by hand and put it into {cache}; "
+        f"its SHA-256 is {HELLO}."
     )
     assert not list(cache.iterdir())
 
