@@ -1,5 +1,6 @@
 """Obtains raw text and labelled sentences, and verifies them before use."""
 
+import codecs
 import contextlib
 import csv
 import glob
@@ -8,6 +9,9 @@ import importlib.metadata
 import os
 import pathlib
 import re
+import shutil
+import tempfile
+import time
 import typing
 import zipfile
 import zlib
@@ -59,14 +63,26 @@ FILES = {
     ),
 }
 
-# What the labels 0 and 1 mean, in both tasks.
+# What the labels 0 and 1 mean, in the two tasks that the series knows.
 CLASSES = ("unfavourable", "favourable")
 
 # The guide leaves out lines that have no more bytes: headings and blank lines, mostly.
 SHORT_WIKITEXT_LINE = 100
 
+# A title, as in ` = = Early life = = `, is no paragraph.
+WIKITEXT_TITLE = re.compile(r"\s*=(?: =)* .* (?:= )*=\s*")
+
+# Bytes of a line after which the next text begins: a file without line ends must not fill
+# the memory.
+LONGEST_TEXT = 1_000_000
+
 # A server that says nothing for so many seconds is given up.
 TIMEOUT = 60
+
+# Folders of downloads under way, and the seconds without a change after which the process
+# behind one must be gone.
+DOWNLOADING = ".pretraining-tutorial-"
+ABANDONED = 24 * 3600
 
 # pooch would name the cache's path in a notebook's outputs.
 pooch.get_logger().setLevel("WARNING")
@@ -77,11 +93,13 @@ class CorpusError(RuntimeError):
 
 
 class Task(typing.NamedTuple):
-    """Labelled sentences: three DataFrames with columns `text` and `label`."""
+    """Labelled sentences: three DataFrames with columns `text` and `label`, and what the
+    labels 0, 1, ... are called."""
 
     train: pd.DataFrame
     validation: pd.DataFrame
     test: pd.DataFrame
+    classes: tuple
 
 
 def cache():
@@ -94,8 +112,8 @@ def cache():
 def fetch(name):
     """Downloads one of `FILES`, once, and verifies it.
 
-    pooch writes to a temporary name and moves the file into place when it is verified. So
-    an interrupted download begins again, and two processes can't spoil each other's file.
+    A download has a folder of its own until it is verified, and is then moved into place.
+    So an interrupted one begins again, and two processes can't spoil each other's file.
 
     Args:
         name: string, a key of `FILES`.
@@ -108,28 +126,42 @@ def fetch(name):
     """
     sha256, addresses = FILES[name]
     folder, refusals = cache(), []
-    for address in addresses:
-        # wikitext.smerity.com refuses the user agent that Python sends by default.
-        download = pooch.HTTPDownloader(
-            progressbar=True, headers={"User-Agent": "Mozilla/5.0"}, timeout=TIMEOUT
-        )
-        try:
-            return pathlib.Path(
-                pooch.retrieve(
-                    address, f"sha256:{sha256}", name, folder, downloader=download
+    target = folder / name
+    if target.is_file() and pooch.file_hash(str(target)) == sha256:
+        return target
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
+        for address in addresses:
+            with tempfile.TemporaryDirectory(prefix=DOWNLOADING, dir=folder) as own:
+                # wikitext.smerity.com refuses the user agent that Python sends by default.
+                download = pooch.HTTPDownloader(
+                    progressbar=True, headers={"User-Agent": "Mozilla/5.0"}, timeout=TIMEOUT
                 )
-            )
-        except (requests.RequestException, ValueError) as error:
-            refusals.append(f"{address}: {_reason(error)}")
-        except OSError as error:
-            raise CorpusError(
-                f"{name} can't be stored in {folder} ({error.strerror}): make room there, "
-                "or set TUTORIAL_CACHE to another folder."
-            ) from error
+                try:
+                    file = pooch.retrieve(
+                        address, f"sha256:{sha256}", name, own, downloader=download
+                    )
+                    return pathlib.Path(file).replace(target)
+                except (requests.RequestException, ValueError) as error:
+                    refusals.append(f"{address}: {_reason(error)}")
+    except OSError as error:
+        raise CorpusError(
+            f"{name} can't be stored in {folder} ({error.strerror}): make room there, "
+            "or set TUTORIAL_CACHE to another folder."
+        ) from error
     raise CorpusError(
         f"{name} could not be had ({'; '.join(refusals)}): get it by hand and put it into "
         f"{folder}; its SHA-256 is {sha256}."
     )
+
+
+def _remove_abandoned(folder):
+    """Removes what downloads left whose process was killed."""
+    for download in folder.glob(f"{DOWNLOADING}*"):
+        changed = max(path.stat().st_mtime for path in (download, *download.iterdir()))
+        if time.time() - changed > ABANDONED:
+            shutil.rmtree(download)
 
 
 def _reason(error):
@@ -172,12 +204,12 @@ def _read_reviews():
 @contextlib.contextmanager
 def _open_member(archive, member):
     """Opens one file in one of `FILES`, for bytes; nothing is unpacked to disk."""
-    with zipfile.ZipFile(fetch(archive)) as opened, opened.open(member) as file:
+    with zipfile.ZipFile(archive) as opened, opened.open(member) as file:
         yield file
 
 
 def read_corpus(profile):
-    """Reads the text to pretrain on.
+    """Reads the text to pretrain on, one text after the other.
 
     Args:
         profile: a `Profile`. Its `corpus` is "imdb", "wikitext-103", or UTF-8 text of
@@ -185,27 +217,74 @@ def read_corpus(profile):
             and .gz files, or a pattern such as `texts/*.txt`.
 
     Returns:
-        A list of strings, each one text, whose neighbours it need not follow.
+        An iterator of strings, each one text, whose neighbours it need not follow. Of
+        WikiText-103 these are whole paragraphs if the profile packs its rows, and
+        otherwise lines of more than 100 bytes, as in the Keras guide.
 
     Raises:
-        CorpusError: the text is missing, damaged, empty or not UTF-8.
+        CorpusError: the text is missing, damaged, empty or not UTF-8; what is wrong inside
+            a file is found when the reading comes to it.
     """
     if profile.corpus == "imdb":
-        table = _read_reviews()
-        reviews = table.text[table.source == "imdb"]
-        # The file has one label after the other. A shuffle keeps that order, the only
-        # trace of a label, out of pretraining.
-        order = np.random.default_rng(profile.seed).permutation(len(reviews))
-        return [re.sub(r"<br\s*/?>", " ", reviews.iloc[row]) for row in order]
+        return _imdb_reviews(profile.seed)
     if profile.corpus == "wikitext-103":
-        member = "wikitext-103-raw/wiki.train.raw"
-        with _open_member("wikitext-103-raw-v1.zip", member) as file:
-            lines = (line.rstrip(b"\r\n") for line in file)
-            return [line.decode() for line in lines if len(line) > SHORT_WIKITEXT_LINE]
-    texts = []
-    for path in _text_files(profile.corpus):
-        texts += [line for line in _read_text(path).split("\n") if line.strip()]
-    return texts
+        return _wikitext("train", profile.packed)
+    return _own_texts(_text_files(profile.corpus))
+
+
+def read_validation_corpus(profile):
+    """Reads the text that a corpus keeps for measuring pretraining.
+
+    Args:
+        profile: a `Profile`.
+
+    Returns:
+        An iterator of strings as from `read_corpus`, or None: of other corpora than
+        WikiText-103 the first rows are kept out of pretraining instead.
+    """
+    if profile.corpus == "wikitext-103":
+        return _wikitext("valid", profile.packed)
+    return None
+
+
+def _imdb_reviews(seed):
+    table = _read_reviews()
+    reviews = table.text[table.source == "imdb"]
+    # The file has one label after the other. A shuffle keeps that order, the only trace
+    # of a label, out of pretraining.
+    order = np.random.default_rng(seed).permutation(len(reviews))
+    return (re.sub(r"<br\s*/?>", " ", reviews.iloc[row]) for row in order)
+
+
+def _wikitext(part, whole_paragraphs):
+    archive, member = fetch("wikitext-103-raw-v1.zip"), f"wikitext-103-raw/wiki.{part}.raw"
+
+    def texts():
+        with _open_member(archive, member) as file:
+            for line in _lines(file, member):
+                text = line.rstrip("\r\n")
+                if whole_paragraphs:
+                    wanted = text.strip() and not WIKITEXT_TITLE.fullmatch(text)
+                else:
+                    wanted = len(text.encode()) > SHORT_WIKITEXT_LINE
+                if wanted:
+                    yield text
+
+    return texts()
+
+
+def _own_texts(paths):
+    for path in paths:
+        empty = True
+        with _open(path) as file:
+            for line in _lines(file, path.name):
+                if line.strip():
+                    empty = False
+                    yield line.rstrip("\r\n")
+        if empty:
+            raise CorpusError(
+                f"{path.name} has no text: give a file with at least one line."
+            )
 
 
 def _text_files(corpus):
@@ -226,73 +305,168 @@ def _text_files(corpus):
     return sorted(files)
 
 
-def _read_text(path):
-    """The text of a UTF-8 file, unpacked if its name ends in .gz."""
+@contextlib.contextmanager
+def _open(path):
+    """Opens a file for bytes, unpacked if its name ends in .gz."""
     try:
-        data = path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise CorpusError(
+            f"{path.name} is damaged, or no gzip file: compress the text again."
+        ) from error
     except OSError as error:
         raise CorpusError(f"{path.name} can't be read ({error.strerror}).") from error
-    if path.suffix == ".gz":
-        try:
-            data = gzip.decompress(data)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise CorpusError(
-                f"{path.name} is damaged, or no gzip file: compress the text again."
-            ) from error
+
+
+def _lines(file, name):
+    """The lines of a UTF-8 file with their ends; a very long one comes in parts."""
+    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+    number = 1
     try:
-        text = data.decode("utf-8")
+        for part in iter(lambda: file.readline(LONGEST_TEXT), b""):
+            ends = part.endswith(b"\n")
+            yield decode(part, ends)
+            number += ends
+        yield decode(b"", True)
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
         raise CorpusError(
-            f"{path.name} is not UTF-8 in line {line}: save it as UTF-8."
+            f"{name} is not UTF-8 in line {number}: save it as UTF-8."
         ) from error
-    if not text.strip():
-        raise CorpusError(f"{path.name} has no text: give one with at least one line.")
-    return text
 
 
 def read_task(profile):
     """Reads the labelled sentences and splits them.
 
-    Rotten Tomatoes is split by seed into 70, 10 and 20 %, stratified. SST-2 comes split;
-    GLUE keeps the labels of its test sentences to itself, so that its development
-    sentences serve as validation and as test, as they do in the Keras guide.
+    Rotten Tomatoes, and a table of one's own, are split by seed into 70, 10 and 20 %,
+    stratified; a sentence that occurs again is left out. SST-2 comes split; GLUE keeps the
+    labels of its test sentences to itself, so that its development sentences serve as
+    validation and as test, as they do in the Keras guide.
 
     Args:
-        profile: a `Profile`. Its `task` is "rotten-tomatoes" or "sst-2".
+        profile: a `Profile`. Its `task` is "rotten-tomatoes", "sst-2", or the path of a
+            .csv or .tsv file, with the columns that `text_column` and `label_column` name.
 
     Returns:
         A `Task`.
 
     Raises:
-        CorpusError: the sentences are missing or damaged.
+        CorpusError: the sentences are missing or damaged, or a class has too few.
     """
     if profile.task == "sst-2":
-        with _open_member("SST-2.zip", "SST-2/train.tsv") as file:
-            train = read_sst2(file)
-        with _open_member("SST-2.zip", "SST-2/dev.tsv") as file:
-            dev = read_sst2(file)
-        return Task(train, dev, dev)
-    table = _read_reviews()
-    sentences = table.loc[table.source == "rotten_tomatoes", ["text", "label"]]
-    sentences = sentences.drop_duplicates("text", ignore_index=True)
-    rest, test = _split(sentences, 0.2, profile.seed)
-    train, validation = _split(rest, 0.125, profile.seed)
-    return Task(train, validation, test)
+        archive, parts = fetch("SST-2.zip"), []
+        for part in "train.tsv", "dev.tsv":
+            with _open_member(archive, f"SST-2/{part}") as file:
+                parts.append(read_table(file, part, "sentence", "label"))
+        train, dev = (part.astype({"label": int}) for part in parts)
+        return Task(train, dev, dev, CLASSES)
+    if profile.task == "rotten-tomatoes":
+        table = _read_reviews()
+        rotten = table.source == "rotten_tomatoes"
+        return _split_task(table.loc[rotten, ["text", "label"]], CLASSES, profile)
+    path = pathlib.Path(profile.task)
+    if path.suffix not in (".csv", ".tsv") or not path.is_file():
+        raise CorpusError(
+            f"The task `{profile.task}` can't be read (there is no such table): give "
+            "rotten-tomatoes, sst-2, or the path of a .csv or .tsv file."
+        )
+    with _open(path) as file:
+        table = read_table(file, path.name, profile.text_column, profile.label_column)
+    # Numbers in the order of numbers
+    classes = sorted(set(table.label), key=lambda label: (len(label), label))
+    if not all(label.isdecimal() for label in classes):
+        classes.sort()
+    table["label"] = table.label.map({name: number for number, name in enumerate(classes)})
+    return _split_task(table, tuple(classes), profile)
 
 
-def read_sst2(source):
-    """Reads one part of SST-2 from GLUE's TSV; quotes and blanks are kept as they are.
+def read_table(file, name, text, label):
+    """Reads texts and labels from a table, in UTF-8, whose first line names its columns.
+
+    In a .tsv quotes and blanks are kept as they are, as in GLUE's files; in a .csv a field
+    may stand in double quotes.
 
     Args:
-        source: a path or an open file.
+        file: a file opened for bytes.
+        name: string, its name, which ends in .csv or .tsv.
+        text: string, the column of the texts.
+        label: string, the column of the labels.
 
     Returns:
-        A DataFrame with columns `text` and `label`.
+        A DataFrame of strings with columns `text` and `label`.
+
+    Raises:
+        CorpusError: a column or a row isn't as it should be.
     """
-    return pd.read_csv(
-        source, sep="\t", quoting=csv.QUOTE_NONE, keep_default_na=False
-    ).rename(columns={"sentence": "text"})
+    if name.endswith(".tsv"):
+        options = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+    else:
+        options = {"strict": True}
+    rows = csv.reader(_lines(file, name), **options)
+    texts, labels, wrong = [], [], []
+    try:
+        header = next(rows, [])
+        for column in text, label:
+            if column not in header:
+                raise CorpusError(
+                    f"{name} has no column `{column}`, only {', '.join(header) or 'none'}: "
+                    "set `text_column` and `label_column` to the names of its columns."
+                )
+        for row in rows:
+            if not row:
+                continue
+            where = f"line {rows.line_num} has"
+            if len(row) != len(header):
+                wrong.append(f"{where} {len(row)} fields instead of {len(header)}")
+                continue
+            cells = dict(zip(header, row, strict=True))
+            if not cells[text].strip() or not cells[label].strip():
+                wrong.append(f"{where} no {'label' if cells[text].strip() else 'text'}")
+            texts.append(cells[text])
+            labels.append(cells[label].strip())
+    except csv.Error as error:
+        wrong.append(f"line {rows.line_num} can't be read ({error})")
+    if wrong:
+        more = f", and {len(wrong) - 3} more lines are wrong" if len(wrong) > 3 else ""
+        raise CorpusError(f"In {name} {', '.join(wrong[:3])}{more}: mend the file.")
+    if not texts:
+        raise CorpusError(f"{name} has no rows: give a text and a label in each line.")
+    return pd.DataFrame({"text": texts, "label": labels})
+
+
+def _split_task(table, classes, profile):
+    """Splits a table into the three parts of a `Task`, each with every class."""
+    sentences = table.drop_duplicates("text", ignore_index=True)
+    counts = np.bincount(sentences.label, minlength=len(classes))
+    if len(classes) < 2:
+        raise CorpusError(
+            f"Every sentence of {profile.task} has the label `{classes[0]}`: give "
+            "sentences of at least two classes."
+        )
+    once = [name for name, count in zip(classes, counts, strict=True) if count < 2]
+    if once:
+        raise CorpusError(
+            f"In {profile.task} the label `{once[0]}` appears once: give more sentences of "
+            "that class, or leave it out."
+        )
+    try:
+        rest, test = _split(sentences, 0.2, profile.seed)
+        train, validation = _split(rest, 0.125, profile.seed)
+    except ValueError as error:
+        raise CorpusError(
+            f"{len(sentences)} sentences of {len(classes)} classes, as in {profile.task}, "
+            "can't be split into three parts: give some ten sentences of each class."
+        ) from error
+    task = Task(train, validation, test, classes)
+    for part in "train", "validation", "test":
+        missing = set(range(len(classes))) - set(getattr(task, part).label)
+        if missing:
+            name, count = classes[min(missing)], counts[min(missing)]
+            raise CorpusError(
+                f"The class `{name}` of {profile.task} has {count} sentences, and the part "
+                f"`{part}` got none: give some ten of them, or leave it out."
+            )
+    return task
 
 
 def few(sentences, count, seed):
@@ -307,13 +481,19 @@ def few(sentences, count, seed):
         A DataFrame with the columns of `sentences`.
 
     Raises:
-        CorpusError: there are fewer sentences than that.
+        CorpusError: there are fewer sentences than that, or a class would have none.
     """
-    if count >= len(sentences):
+    classes = sentences.label.nunique()
+    if count > len(sentences) - classes:
         raise CorpusError(
             f"{count} sentences can't be drawn from {len(sentences)}: lower `few_labels`."
         )
-    return _split(sentences, count, seed)[1]
+    drawn = _split(sentences, count, seed)[1] if count >= classes else sentences[:0]
+    if drawn.label.nunique() < classes:
+        raise CorpusError(
+            f"{count} sentences leave out one of {classes} classes: raise `few_labels`."
+        )
+    return drawn
 
 
 def _split(sentences, part, seed):

@@ -105,10 +105,25 @@ def rotary_block(x, padding_mask, num_heads, intermediate_dim, dropout, epsilon)
     return x + layers.Dropout(dropout)(h)
 
 
+def attention_mask(token_ids, profile):
+    """Which tokens the others attend to: all but padding, or all (`attend_padding`).
+
+    Args:
+        token_ids: int tensor, `(batch, sequence)`.
+        profile: a `Profile`.
+
+    Returns:
+        A bool tensor, `(batch, sequence)`.
+    """
+    if profile.attend_padding:
+        return ops.ones_like(token_ids, dtype="bool")
+    return ops.not_equal(token_ids, PADDING_ID)
+
+
 def rotary_encoder(profile, dropout):
     """An encoder of `rotary_block`s. Arguments and return as in `build_encoder`."""
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    padding_mask = ops.not_equal(token_ids, PADDING_ID)
+    padding_mask = attention_mask(token_ids, profile)
     x = keras_hub.layers.ReversibleEmbedding(
         profile.vocabulary_size,
         profile.hidden_dim,
@@ -133,7 +148,7 @@ def rotary_encoder(profile, dropout):
 def classic_encoder(profile, dropout):
     """An encoder of KerasHub's layers. Arguments and return as in `build_encoder`."""
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    padding_mask = ops.not_equal(token_ids, PADDING_ID)
+    padding_mask = attention_mask(token_ids, profile)
     x = keras_hub.layers.TokenAndPositionEmbedding(
         vocabulary_size=profile.vocabulary_size,
         # The positions that pretraining learns are all there are.
@@ -202,7 +217,8 @@ def build_pretraining_model(encoder, profile, log_frequencies):
         encoder: a model from `build_encoder`.
         profile: a `Profile`.
         log_frequencies: float array, `(vocabulary,)`, which the head's bias starts from:
-            an untrained model then guesses by frequency.
+            an untrained model then guesses by frequency; zeros without the profile's
+            `frequency_bias`.
 
     Returns:
         A `keras.Model` from a dict of `token_ids`, int `(batch, sequence)`, and
@@ -223,7 +239,8 @@ def build_pretraining_model(encoder, profile, log_frequencies):
     )
     x = encoder(inputs["token_ids"])
     outputs = {"masked_words": head(x, mask_positions=inputs["mask_positions"])}
-    output_bias(head).assign(log_frequencies)
+    if profile.frequency_bias:
+        output_bias(head).assign(log_frequencies)
     if profile.neighbour_weight:
         outputs["neighbours"] = neighbour_similarity(x)
     return keras.Model(inputs, outputs, name="pretraining_model")
@@ -246,7 +263,7 @@ def neighbour_similarity(x, temperature=0.1):
         A float tensor, `(batch / 2, batch / 2)`: for each even row the logits of the odd
         rows.
     """
-    vectors = ops.normalize(ops.mean(x, axis=1), axis=-1)
+    vectors = ops.normalize(ops.mean(ops.cast(x, "float32"), axis=1), axis=-1)
     pairs = ops.reshape(vectors, (-1, 2, x.shape[-1]))
     return ops.matmul(pairs[:, 0], ops.transpose(pairs[:, 1])) / temperature
 
@@ -259,20 +276,38 @@ def output_bias(head):
     return next(weight for weight in head.weights if weight.name == "output_bias")
 
 
-def build_classifier(encoder, num_classes=2, dropout=0.0):
+def class_scores(vectors, num_classes):
+    """A Dense layer that scores classes, the first of which always has 0.
+
+    Only differences between scores matter, so that one number is enough for two classes;
+    the softmax of these scores is then the sigmoid of it.
+
+    Args:
+        vectors: float tensor, `(batch, hidden)`.
+        num_classes: int, classes to tell apart.
+
+    Returns:
+        A float32 tensor of logits, `(batch, num_classes)`.
+    """
+    scores = layers.Dense(num_classes - 1, dtype="float32", name="head")(vectors)
+    return ops.pad(scores, [[0, 0], [1, 0]])
+
+
+def build_classifier(encoder, profile, num_classes=2):
     """Adds a mean over the words of a sentence and one Dense to an encoder.
 
     Args:
         encoder: a model from `build_encoder`.
+        profile: a `Profile`. With its `average_padding` the mean includes the padding, as
+            in the Keras guide.
         num_classes: int, classes to tell apart.
-        dropout: float, rate before the Dense.
 
     Returns:
-        A `keras.Model` from token ids, int `(batch, sequence)`, to logits, float
+        A `keras.Model` from token ids, int `(batch, sequence)`, to logits, float32
         `(batch, num_classes)`.
     """
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    padding_mask = ops.not_equal(token_ids, PADDING_ID)
-    x = layers.GlobalAveragePooling1D()(encoder(token_ids), mask=padding_mask)
-    x = layers.Dropout(dropout)(x)
-    return keras.Model(token_ids, layers.Dense(num_classes)(x), name="classifier")
+    words = None if profile.average_padding else ops.not_equal(token_ids, PADDING_ID)
+    x = layers.GlobalAveragePooling1D(dtype="float32")(encoder(token_ids), mask=words)
+    x = layers.Dropout(profile.head_dropout, dtype="float32")(x)
+    return keras.Model(token_ids, class_scores(x, num_classes), name="classifier")

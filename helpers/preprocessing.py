@@ -3,6 +3,15 @@
 Notebook 02 writes these steps out and checks that these functions agree with them.
 """
 
+import collections
+import concurrent.futures
+import contextlib
+import hashlib
+import itertools
+import pathlib
+import shutil
+import tempfile
+
 import keras
 import keras_hub
 import numpy as np
@@ -29,6 +38,19 @@ RANDOM_TOKEN_RATE = 0.1
 # Standard deviation of the word vectors. Adam's steps have a fixed size, so that large
 # vectors turn slowly, and keep in fine-tuning what the counts taught them.
 VECTOR_SCALE = 0.2
+
+
+# A vocabulary is learnt from about so many characters, spread over the corpus.
+VOCABULARY_CHARACTERS = 100_000_000
+
+# Characters in a shard: what is lost when a process is killed, and what is in memory.
+SHARD_CHARACTERS = 16_000_000
+
+# Shards that wait, as text in memory, for a worker.
+WAITING = 4
+
+# Rows that are counted at a time.
+BLOCK = 100_000
 
 
 class VocabularyError(ValueError):
@@ -77,26 +99,46 @@ def learn_vocabulary(texts, size):
     return sorted(vocabulary, key=vocabulary.get)
 
 
-def load_vocabulary(profile, texts):
-    """The profile's vocabulary: BERT's, or one learnt from the texts.
+def load_vocabulary(profile):
+    """The profile's vocabulary: learnt from its corpus, BERT's, or one of your own.
 
     Args:
-        profile: a `Profile`.
-        texts: list of strings.
+        profile: a `Profile`. Its `vocabulary` is "learnt", "bert", or the path of a UTF-8
+            file with a piece in each line, `[PAD]` first.
 
     Returns:
         A list of strings.
 
     Raises:
-        VocabularyError: the vocabulary hasn't the size that the profile says.
+        VocabularyError: the vocabulary can't be used, or hasn't the size that the profile
+            says.
+        CorpusError: the corpus, or BERT's vocabulary, can't be read.
     """
     if profile.vocabulary == "learnt":
-        return learn_vocabulary(texts, profile.vocabulary_size)
-    vocabulary = corpora.fetch("bert_vocab_uncased.txt").read_text("utf-8").split()
+        characters = sum(map(len, corpora.read_corpus(profile)))
+        every = -(-characters // VOCABULARY_CHARACTERS)
+        texts = itertools.islice(corpora.read_corpus(profile), 0, None, every)
+        return learn_vocabulary(list(texts), profile.vocabulary_size)
+    if profile.vocabulary == "bert":
+        path = corpora.fetch("bert_vocab_uncased.txt")
+    else:
+        path = pathlib.Path(profile.vocabulary)
+    try:
+        vocabulary = path.read_text("utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VocabularyError(
+            f"The vocabulary `{profile.vocabulary}` can't be read ({error}): give learnt, "
+            "bert, or the path of a UTF-8 file with a piece in each line."
+        ) from error
+    missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
+    if missing or vocabulary[0] != "[PAD]" or len(set(vocabulary)) < len(vocabulary):
+        raise VocabularyError(
+            f"{path.name} is no WordPiece vocabulary: give one with each piece once, "
+            f"[PAD] first, and {', '.join(SPECIAL_TOKENS[1:])} among them."
+        )
     if len(vocabulary) != profile.vocabulary_size:
         raise VocabularyError(
-            f"BERT's vocabulary has {len(vocabulary)} word pieces: set "
-            "`vocabulary_size` to that."
+            f"{path.name} has {len(vocabulary)} word pieces: set `vocabulary_size` to that."
         )
     return vocabulary
 
@@ -173,7 +215,7 @@ def pack(token_ids, sequence_length, separator):
 
 
 def corpus_rows(profile, texts, vocabulary):
-    """Tokenizes the corpus and lays it out in rows, as the profile says.
+    """Tokenizes texts and lays them out in rows, as the profile says.
 
     Args:
         profile: a `Profile`.
@@ -185,9 +227,200 @@ def corpus_rows(profile, texts, vocabulary):
     """
     # A row of filling alone has nothing to attend to.
     token_ids = [ids for ids in tokenize(texts, vocabulary) if len(ids)]
+    if not token_ids:
+        return np.zeros((0, profile.sequence_length), "int32")
     if profile.packed:
         return pack(token_ids, profile.sequence_length, vocabulary.index("[SEP]"))
     return pad(token_ids, profile.sequence_length)
+
+
+class ShardedRows:
+    """Rows that lie in several files, mapped into memory when they are asked for.
+
+    Like a NumPy array it has a length, and gives the rows of an array of numbers as int32,
+    `(numbers, sequence)`. A slice gives other `ShardedRows`, and reads nothing;
+    `numpy.asarray` reads all.
+
+    Args:
+        shards: list of int arrays, `(rows, sequence)`, perhaps memory-mapped.
+    """
+
+    def __init__(self, shards):
+        self.shards = shards
+        self.firsts = np.cumsum([0, *map(len, shards)])
+        self.shape = int(self.firsts[-1]), shards[0].shape[1]
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(len(self))
+            return ShardedRows(
+                [
+                    shard[max(0, start - first) : max(0, stop - first)]
+                    for shard, first in zip(self.shards, self.firsts[:-1], strict=True)
+                ]
+            )
+        rows = np.asarray(rows)
+        drawn = np.empty((len(rows), self.shape[1]), "int32")
+        shard_of = np.searchsorted(self.firsts, rows, side="right") - 1
+        for shard in np.unique(shard_of):
+            here = shard_of == shard
+            drawn[here] = self.shards[shard][rows[here] - self.firsts[shard]]
+        return drawn
+
+    def __array__(self, dtype=None, copy=None):
+        return np.concatenate(self.shards).astype(dtype or "int32")
+
+
+def chunks(texts, characters=SHARD_CHARACTERS):
+    """Cuts a stream of texts into lists of about as many characters.
+
+    Args:
+        texts: iterable of strings.
+        characters: int; a list ends with the text that reaches it.
+
+    Returns:
+        An iterator of lists of strings.
+    """
+    chunk, size = [], 0
+    for text in texts:
+        chunk.append(text)
+        size += len(text)
+        if size >= characters:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def store_rows(profile, vocabulary, texts, folder, executor=None):
+    """Tokenizes a corpus of any size into shards on disk.
+
+    Each shard holds the rows of one part of the text, under a name that tells the text and
+    the vocabulary. So a shard that is there is whole and right, and isn't made again: a
+    process that was killed goes on where it was. Other shards in the folder are removed.
+
+    Args:
+        profile: a `Profile`.
+        vocabulary: list of strings.
+        texts: iterable of strings; as much of it is in memory as a few shards hold.
+        folder: a path, of a folder that holds nothing else.
+        executor: a `concurrent.futures.Executor` to make the shards with, such as Dask's
+            `Client.get_executor()`, whose workers see the same folder. By default they
+            are made here, on all cores.
+
+    Returns:
+        The `ShardedRows`.
+
+    Raises:
+        CorpusError: the texts give no row, or the shards can't be stored.
+    """
+    folder = pathlib.Path(folder).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe = repr((vocabulary, profile.packed, profile.sequence_length)).encode()
+    paths, running = [], collections.deque()
+    with contextlib.ExitStack() as stack:
+        if executor is None:
+            # One worker, because TensorFlow uses all cores; it works while text is read.
+            executor = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
+        for number, chunk in enumerate(chunks(texts, SHARD_CHARACTERS)):
+            contents = hashlib.sha256(recipe)
+            for text in chunk:
+                contents.update(text.encode() + b"\n")
+            paths.append(folder / f"{number:05}-{contents.hexdigest()[:16]}.npy")
+            if not paths[-1].exists():
+                shard = profile, vocabulary, chunk, paths[-1]
+                running.append(executor.submit(_store_shard, *shard))
+            if len(running) > WAITING:
+                running.popleft().result()
+        while running:
+            running.popleft().result()
+    for path in set(folder.iterdir()) - set(paths):
+        # Of another text, or what a killed process was writing.
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return open_rows(folder)
+
+
+def _store_shard(profile, vocabulary, texts, path):
+    """Writes one shard: beside its place, then into it."""
+    rows = corpus_rows(profile, texts, vocabulary)
+    if len(vocabulary) <= 2**16:
+        rows = rows.astype("uint16")
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".shard-") as own:
+            np.save(pathlib.Path(own, "shard.npy"), rows)
+            pathlib.Path(own, "shard.npy").replace(path)
+    except OSError as error:
+        raise corpora.CorpusError(
+            f"{path.name} can't be stored in {path.parent} ({error.strerror}): make room "
+            "there, and run this again; the shards before it are kept."
+        ) from error
+
+
+def open_rows(folder):
+    """Opens the shards of a folder, in their order; reads nothing.
+
+    Args:
+        folder: a path, which `store_rows` was given.
+
+    Returns:
+        The `ShardedRows`.
+
+    Raises:
+        CorpusError: there is no row.
+    """
+    paths = sorted(pathlib.Path(folder).glob("*.npy"))
+    rows = ShardedRows([np.load(path, mmap_mode="r") for path in paths]) if paths else []
+    if not len(rows):
+        raise corpora.CorpusError(
+            "The corpus gives not one row: take more text, or lower `sequence_length`."
+        )
+    return rows
+
+
+def store_corpus(profile, vocabulary, folder, executor=None):
+    """Tokenizes the profile's corpus into shards: one set to learn from, one to measure on.
+
+    Args:
+        profile: a `Profile`.
+        vocabulary: list of strings.
+        folder: a path.
+        executor: as for `store_rows`.
+
+    Returns:
+        What `open_corpus` gives.
+
+    Raises:
+        CorpusError: the text can't be read, gives no row, or the shards can't be stored.
+    """
+    folder = pathlib.Path(folder)
+    store_rows(
+        profile, vocabulary, corpora.read_corpus(profile), folder / "training", executor
+    )
+    validation = corpora.read_validation_corpus(profile)
+    if validation is not None:
+        store_rows(profile, vocabulary, validation, folder / "validation", executor)
+    return open_corpus(profile, folder)
+
+
+def open_corpus(profile, folder):
+    """Opens what `store_corpus` has stored.
+
+    Args:
+        profile: a `Profile`.
+        folder: a path.
+
+    Returns:
+        Two `ShardedRows`: those to learn from, and at most `validation_sequences` to
+        measure on. These are the corpus' own for it, or else its first rows, which are
+        then not among those to learn from.
+    """
+    rows, folder = open_rows(folder / "training"), folder / "validation"
+    if folder.exists():
+        return rows, open_rows(folder)[: profile.validation_sequences]
+    return rows[profile.validation_sequences :], rows[: profile.validation_sequences]
 
 
 def sentence_rows(profile, sentences, vocabulary):
@@ -208,7 +441,7 @@ def sentence_rows(profile, sentences, vocabulary):
 
 
 def special_ids(vocabulary):
-    """The ids of the special tokens, which are never masked.
+    """The ids of the special tokens.
 
     Args:
         vocabulary: list of strings.
@@ -219,11 +452,25 @@ def special_ids(vocabulary):
     return [vocabulary.index(token) for token in SPECIAL_TOKENS]
 
 
+def unmaskable_ids(vocabulary):
+    """The ids of the tokens that are never hidden: all special ones but [UNK].
+
+    Where [UNK] stands there was a word.
+
+    Args:
+        vocabulary: list of strings.
+
+    Returns:
+        A list of int.
+    """
+    return [vocabulary.index(token) for token in SPECIAL_TOKENS if token != "[UNK]"]
+
+
 def log_frequencies(rows, vocabulary):
     """How likely each token is to be the hidden one, before anything is read.
 
     Args:
-        rows: int array, `(rows, sequence)`.
+        rows: int array, `(rows, sequence)`, or `ShardedRows`.
         vocabulary: list of strings.
 
     Returns:
@@ -231,7 +478,10 @@ def log_frequencies(rows, vocabulary):
         text, special tokens left out. One occurrence is added to every token, so that
         none is impossible.
     """
-    counts = np.bincount(rows.ravel(), minlength=len(vocabulary)).astype(float)
+    counts = np.zeros(len(vocabulary))
+    for first in range(0, len(rows), BLOCK):
+        block = np.asarray(rows[first : first + BLOCK])
+        counts += np.bincount(block.ravel(), minlength=len(vocabulary))
     counts[special_ids(vocabulary)] = 0
     counts += 1
     return np.log(counts / counts.sum()).astype("float32")
@@ -298,11 +548,12 @@ class MaskedBatches(keras.utils.PyDataset):
     The game is that of `keras_hub.layers.MaskedLMMaskGenerator`. Batch number n depends on
     the seed and on n alone: it is the same whenever, and on whichever backend, it is made.
 
-    If the profile has a `neighbour_weight`, rows 2i and 2i + 1 of a batch follow each other
-    in the text, and finding the one for the other is a second game.
+    Rows come in an order that is new in every pass, or as they stand if the profile
+    doesn't `shuffle`. If it has a `neighbour_weight`, rows 2i and 2i + 1 of a batch follow
+    each other in the text, and finding the one for the other is a second game.
 
     Args:
-        rows: int32 array, `(rows, sequence)`.
+        rows: int32 array, `(rows, sequence)`, or `ShardedRows`.
         profile: a `Profile`.
         vocabulary: list of strings.
         steps: int, batches.
@@ -318,13 +569,13 @@ class MaskedBatches(keras.utils.PyDataset):
       the last hidden token of a row.
 
     Raises:
-        ValueError: there are fewer rows than a batch has.
+        CorpusError: there are fewer rows than a batch has.
     """
 
     def __init__(self, rows, profile, vocabulary, steps, salt=0):
         super().__init__()
         if len(rows) < profile.batch_size:
-            raise ValueError(
+            raise corpora.CorpusError(
                 f"The corpus gives {len(rows)} rows, less than a batch of "
                 f"{profile.batch_size}: lower `batch_size`, or take more text."
             )
@@ -332,7 +583,7 @@ class MaskedBatches(keras.utils.PyDataset):
         self.seed = profile.seed, salt
         self.mask_id = vocabulary.index("[MASK]")
         self.maskable = np.ones(len(vocabulary), dtype=bool)
-        self.maskable[special_ids(vocabulary)] = False
+        self.maskable[unmaskable_ids(vocabulary)] = False
         self.order = None, None
 
     def __len__(self):
@@ -347,7 +598,8 @@ class MaskedBatches(keras.utils.PyDataset):
         number, first = divmod(step, units // draws)
         if self.order[0] != number:
             rng = np.random.default_rng((*self.seed, 0, number))
-            self.order = number, rng.permutation(units)
+            shuffled = self.profile.shuffle
+            self.order = number, rng.permutation(units) if shuffled else np.arange(units)
         drawn = self.order[1][first * draws : (first + 1) * draws, None]
         rows = (together * drawn + np.arange(together)).ravel()
         rng = np.random.default_rng((*self.seed, 1, step))

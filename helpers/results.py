@@ -73,12 +73,13 @@ def write_record(profile, notebook, figures, files=()):
         profile: a `Profile`.
         notebook: int, the number of the notebook.
         figures: dict of what JSON can hold.
-        files: names of artifacts that the notebook has written.
+        files: names of artifacts that the notebook has written; a folder stands for all
+            that is in it.
     """
     record = {
         "settings": profiles.settings(profile, through=notebook),
         "figures": figures,
-        "files": {name: pooch.file_hash(str(path(profile, name))) for name in files},
+        "files": {name: _file_checksum(path(profile, name)) for name in files},
     }
     target = path(profile, f"{NOTEBOOKS[notebook]}.json")
     # Written beside and moved into place: a record is whole or isn't there.
@@ -91,6 +92,13 @@ def write_record(profile, notebook, figures, files=()):
 def _checksum(record):
     """The SHA-256 of a record, however it is spaced."""
     return hashlib.sha256(json.dumps(record).encode()).hexdigest()
+
+
+def _file_checksum(file):
+    """The SHA-256 of a file; for a folder, that of its files' names and checksums."""
+    if not file.is_dir():
+        return pooch.file_hash(str(file))
+    return _checksum({one.name: _file_checksum(one) for one in sorted(file.iterdir())})
 
 
 def read_record(profile, notebook):
@@ -140,11 +148,11 @@ def read_record(profile, notebook):
             f"Notebook {name} was run with other settings ({differences}): {advice}."
         )
     for file, checksum in files.items():
-        if not path(profile, file).is_file():
+        if not path(profile, file).exists():
             raise MissingArtifactError(
                 f"{file} of notebook {name} is gone: {advice} again."
             )
-        if pooch.file_hash(str(path(profile, file))) != checksum:
+        if _file_checksum(path(profile, file)) != checksum:
             raise ArtifactError(f"{file} isn't as notebook {name} left it: {advice} again.")
     return figures
 

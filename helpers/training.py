@@ -19,6 +19,46 @@ HEAD_STRENGTH = 0.01
 LENGTHS = (24, 48, 96)
 
 
+def set_precision(profile):
+    """Has Keras compute in the profile's precision, if the device has it.
+
+    bfloat16 has the range of float32 and a third of its digits. TPUs compute in it, and
+    NVIDIA's GPUs since compute capability 8.0 (Ampere); weights stay in float32
+    (Micikevicius et al., 2018, https://arxiv.org/abs/1710.03740).
+
+    Args:
+        profile: a `Profile`.
+
+    Returns:
+        A string, the precision: "float32" or "bfloat16".
+    """
+    chosen = (
+        "bfloat16" if profile.precision == "bfloat16" and _has_bfloat16() else "float32"
+    )
+    keras.config.set_dtype_policy("mixed_bfloat16" if chosen == "bfloat16" else "float32")
+    return chosen
+
+
+def _has_bfloat16():
+    """Whether the backend's first device multiplies bfloat16 in hardware."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        capability = getattr(device, "compute_capability", None) or "0"
+        return device.platform == "tpu" or float(capability) >= 8
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    if tf.config.list_logical_devices("TPU"):
+        return True
+    gpus = tf.config.list_physical_devices("GPU")
+    details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
+    return details.get("compute_capability", (0, 0)) >= (8, 0)
+
+
 def learning_rate(peak, steps, schedule="cosine"):
     """The learning rate of every step.
 
@@ -60,13 +100,30 @@ def pretraining_optimizer(profile, steps):
     """
     rate = learning_rate(profile.learning_rate, steps, profile.schedule)
     if profile.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=profile.weight_decay)
+        return adamw(profile, rate)
     return keras.optimizers.Muon(
         rate,
         weight_decay=profile.weight_decay,
         adam_weight_decay=profile.weight_decay,
         adam_lr_ratio=profile.embedding_rate,
-        global_clipnorm=1.0,
+        global_clipnorm=profile.clipnorm or None,
+    )
+
+
+def adamw(profile, rate):
+    """AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101).
+
+    Args:
+        profile: a `Profile`.
+        rate: what `learning_rate` gives.
+
+    Returns:
+        A `keras.optimizers.Optimizer`.
+    """
+    return keras.optimizers.AdamW(
+        rate,
+        weight_decay=profile.weight_decay,
+        global_clipnorm=profile.clipnorm or None,
     )
 
 
@@ -81,15 +138,17 @@ def cross_entropy(labels, logits):
         logits: float tensor, `(..., classes)`.
 
     Returns:
-        A float tensor, `(..., )`.
+        A float32 tensor, `(..., )`.
     """
+    # bfloat16 has three digits: too few for the logarithm of a sum of thousands.
+    logits = ops.cast(logits, "float32")
     return ops.logsumexp(logits, axis=-1) - _score_of_answer(labels, logits)
 
 
 def accuracy(labels, logits):
-    """1 where the right answer has the highest score, float `(..., )`; else 0."""
+    """1 where the right answer has the highest score, float32 `(..., )`; else 0."""
     best = ops.max(logits, axis=-1)
-    return ops.cast(_score_of_answer(labels, logits) >= best, logits.dtype)
+    return ops.cast(_score_of_answer(labels, logits) >= best, "float32")
 
 
 def _score_of_answer(labels, logits):
@@ -116,13 +175,16 @@ def compile_for_pretraining(model, profile, steps):
     )
 
 
-def sentence_batches(token_ids, labels, batch_size, seed):
+def sentence_batches(profile, token_ids, labels, batch_size, seed):
     """Batches of sentences of like length, in an order that is new in every pass.
 
     A batch is cut where its longest sentence ends, or soon after, at one of a few lengths:
-    rows as long as the longest of all would be half filling, and each length is compiled.
+    rows as long as the longest of all would be half padding, and each length is compiled.
+    Where padding takes part in the result, all rows have full length; if the profile
+    doesn't `shuffle`, sentences come as they stand.
 
     Args:
+        profile: a `Profile`.
         token_ids: int array, `(sentences, sentence_length)`, padded.
         labels: int array, `(sentences,)`.
         batch_size: int, sentences in a batch; batches are always whole.
@@ -134,18 +196,23 @@ def sentence_batches(token_ids, labels, batch_size, seed):
     """
     longest = token_ids.shape[1]
     lengths = [length for length in LENGTHS if length < longest] + [longest]
+    if profile.attend_padding or profile.average_padding:
+        lengths = [longest]
     sentences = tf.data.Dataset.from_tensor_slices((token_ids, labels))
+    if profile.shuffle:
+        sentences = sentences.shuffle(len(labels), seed=seed)
     # Endless before the batches are made, so that no sentence is left over.
-    sentences = sentences.shuffle(len(labels), seed=seed).repeat()
-    return sentences.map(
-        lambda ids, label: (ids[: tf.math.count_nonzero(ids)], label)
-    ).bucket_by_sequence_length(
-        lambda ids, label: tf.size(ids),
-        # Each boundary is the first length that is too long.
-        bucket_boundaries=[length + 1 for length in lengths],
-        bucket_batch_sizes=[batch_size] * (len(lengths) + 1),
-        pad_to_bucket_boundary=True,
-        drop_remainder=True,
+    return (
+        sentences.repeat()
+        .map(lambda ids, label: (ids[: tf.math.count_nonzero(ids)], label))
+        .bucket_by_sequence_length(
+            lambda ids, label: tf.size(ids),
+            # Each boundary is the first length that is too long.
+            bucket_boundaries=[length + 1 for length in lengths],
+            bucket_batch_sizes=[batch_size] * (len(lengths) + 1),
+            pad_to_bucket_boundary=True,
+            drop_remainder=True,
+        )
     )
 
 
@@ -162,14 +229,14 @@ def start_head(classifier, token_ids, labels):
         token_ids: int array, `(sentences, length)`.
         labels: int array, `(sentences,)`, with every class at least once.
     """
-    head = classifier.layers[-1]
+    head = classifier.get_layer("head")
     to_vectors = keras.Model(classifier.input, head.input)
     regression = LogisticRegression(C=HEAD_STRENGTH, max_iter=1000)
     regression.fit(_predict(to_vectors, token_ids), labels)
     weights, bias = regression.coef_, regression.intercept_
-    if len(weights) == 1:
-        # Of two classes scikit-learn scores the second alone, against the first.
-        weights, bias = np.vstack([-weights, weights]) / 2, np.append(-bias, bias) / 2
+    if len(weights) > 1:
+        # Of two classes scikit-learn, too, scores the second alone, against the first.
+        weights, bias = weights[1:] - weights[0], bias[1:] - bias[0]
     head.set_weights([weights.T, bias])
 
 
@@ -196,25 +263,21 @@ def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
     encoder = models.build_encoder(profile, profile.finetuning_dropout)
     if pretrained is not None:
         encoder.set_weights(pretrained.get_weights())
-    model = models.build_classifier(
-        encoder, int(labels.max()) + 1, profile.finetuning_dropout
-    )
+    model = models.build_classifier(encoder, profile, int(labels.max()) + 1)
     if profile.head_first:
         start_head(model, token_ids, labels)
     batch_size = min(profile.finetuning_batch_size, len(labels))
     steps_per_epoch = len(labels) // batch_size
     peak = profile.scratch_rate if pretrained is None else profile.finetuning_rate
     model.compile(
-        optimizer=keras.optimizers.AdamW(
-            learning_rate(peak, epochs * steps_per_epoch),
-            weight_decay=profile.weight_decay,
-            global_clipnorm=1.0,
+        optimizer=adamw(
+            profile, learning_rate(peak, epochs * steps_per_epoch, profile.schedule)
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
     model.fit(
-        sentence_batches(token_ids, labels, batch_size, seed),
+        sentence_batches(profile, token_ids, labels, batch_size, seed),
         steps_per_epoch=steps_per_epoch,
         epochs=epochs,
         shuffle=False,  # the batches come shuffled
@@ -240,4 +303,5 @@ def _predict(model, token_ids, batch_size=256):
     # Filled up to whole batches, for one shape and one compilation.
     filling = np.zeros((-len(token_ids) % batch_size, token_ids.shape[1]), "int32")
     rows = np.concatenate([token_ids, filling])
-    return model.predict(rows, batch_size=batch_size, verbose=0)[: len(token_ids)]
+    predicted = model.predict(rows, batch_size=batch_size, verbose=0)[: len(token_ids)]
+    return predicted.astype("float32")

@@ -1,5 +1,6 @@
 """What the tests share: a small profile, some text, and what is learnt from it."""
 
+import itertools
 import pathlib
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def profile():
 
 @pytest.fixture(scope="session")
 def texts(profile):
-    return corpora.read_corpus(profile)[:300]
+    return list(itertools.islice(corpora.read_corpus(profile), 300))
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def test_padding_changes_nothing_for_the_tokens_before_it(any_profile):
 
 
 def test_padding_changes_no_sentence_vector(any_profile):
-    classifier = models.build_classifier(models.build_encoder(any_profile), 3)
+    classifier = models.build_classifier(models.build_encoder(any_profile), any_profile, 3)
     ids = token_ids(any_profile, 10)
     padded = preprocessing.pad(list(ids), 24)
     np.testing.assert_allclose(
@@ -60,7 +60,7 @@ def test_padding_changes_no_sentence_vector(any_profile):
 
 def test_an_empty_sentence_gives_numbers(any_profile, vocabulary):
     ids = preprocessing.sentence_rows(any_profile, ["", "  "], vocabulary)
-    classifier = models.build_classifier(models.build_encoder(any_profile))
+    classifier = models.build_classifier(models.build_encoder(any_profile), any_profile)
     assert np.isfinite(convert_to_numpy(classifier(ids))).all()
 
 

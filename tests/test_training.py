@@ -103,9 +103,9 @@ def test_a_head_starts_where_a_logistic_regression_ends(profile, classes):
     ids, _ = sentences(profile)
     labels = np.arange(len(ids)) % classes
     ids[:, 3] = 5 + labels
-    classifier = models.build_classifier(models.build_encoder(profile), classes)
+    classifier = models.build_classifier(models.build_encoder(profile), profile, classes)
     training.start_head(classifier, ids, labels)
-    to_vectors = keras.Model(classifier.input, classifier.layers[-1].input)
+    to_vectors = keras.Model(classifier.input, classifier.get_layer("head").input)
     vectors = to_vectors.predict(ids, verbose=0)
     regression = LogisticRegression(C=training.HEAD_STRENGTH, max_iter=1000)
     np.testing.assert_allclose(
@@ -123,13 +123,15 @@ def test_fine_tuning_leaves_the_pretrained_encoder_alone(profile):
         np.testing.assert_array_equal(one, other)
 
 
-def test_sentences_come_in_whole_batches_of_like_length():
+def test_sentences_come_in_whole_batches_of_like_length(profile):
     rng = np.random.default_rng(0)
     used = rng.integers(1, 61, 200)
     ids = np.arange(60) < used[:, None]
     ids = ids * np.arange(5, 205, dtype="int32")[:, None]  # one token, repeated
     seen, lengths = [], set()
-    for rows, labels in training.sentence_batches(ids, np.arange(200), 8, 0).take(100):
+    for rows, labels in training.sentence_batches(profile, ids, np.arange(200), 8, 0).take(
+        100
+    ):
         rows, labels = rows.numpy(), labels.numpy()
         assert len(rows) == 8
         assert ((rows > 0).sum(axis=1) == used[labels]).all()
@@ -143,5 +145,5 @@ def test_sentences_come_in_whole_batches_of_like_length():
     times = np.bincount(seen, minlength=200)
     assert times.min() >= 2
     assert times.max() <= 6
-    again = training.sentence_batches(ids, np.arange(200), 8, 0).take(100)
+    again = training.sentence_batches(profile, ids, np.arange(200), 8, 0).take(100)
     assert seen == [label for _, labels in again for label in labels.numpy().tolist()]
