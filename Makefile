@@ -13,7 +13,7 @@ export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 .PHONY: tutorial test lab outputs clean
 
 tutorial: $(INSTALLED)
-	$(VENV)/bin/python -m helpers.tutorial $(PROFILE)
+	$(VENV)/bin/python -m helpers.tutorial $(PROFILE) $(SETTINGS)
 
 test: $(INSTALLED)
 	$(VENV)/bin/ruff check .

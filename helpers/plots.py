@@ -133,11 +133,12 @@ def wrap(tokens_and_kinds, characters=72):
     return rows
 
 
-def comparison(tables):
+def comparison(tables, guessing=50):
     """Accuracies as bars with 95 % intervals, one chart above the other.
 
     Args:
         tables: dict of a title to a DataFrame from `results.accuracy_table`.
+        guessing: float, the accuracy of guessing in percent, where bars begin.
     """
     _, axes = plt.subplots(
         len(tables),
@@ -153,8 +154,8 @@ def comparison(tables):
         for y, (name, row) in enumerate(table.iterrows()):
             axis.barh(
                 y,
-                row.accuracy - 50,
-                left=50,
+                row.accuracy - guessing,
+                left=guessing,
                 color=colors.get(name, CHANCE),
                 hatch=hatches.get(name, "xx"),
                 edgecolor="white",
@@ -163,7 +164,7 @@ def comparison(tables):
             )
             axis.annotate(
                 f"{row.accuracy:.1f}",
-                (50, y),
+                (guessing, y),
                 xytext=(6, 0),
                 textcoords="offset points",
                 va="center",
@@ -175,7 +176,9 @@ def comparison(tables):
             )
         axis.set(yticks=range(len(table)), yticklabels=table.index, title=title)
         axis.invert_yaxis()
-    axes[-1, 0].set_xlabel("test accuracy (%), with 95 % interval; 50 is guessing")
+    axes[-1, 0].set_xlabel(
+        f"test accuracy (%), with 95 % interval; {guessing:.0f} is guessing"
+    )
     plt.show()
 
 
@@ -186,7 +189,8 @@ def confusion(matrix, classes):
         matrix: int array, `(classes, classes)`: rows true, columns predicted.
         classes: list of strings.
     """
-    _, axis = plt.subplots(figsize=(3.6, 3.2), layout="constrained")
+    size = 1.8 + 0.8 * len(classes)
+    _, axis = plt.subplots(figsize=(size + 0.2, size - 0.2), layout="constrained")
     axis.imshow(matrix, cmap="Blues", vmin=0)
     for (row, column), count in np.ndenumerate(matrix):
         axis.text(

@@ -1,6 +1,7 @@
 """Runs the notebooks in order: what `make tutorial` and `make outputs` call."""
 
 import argparse
+import ast
 import base64
 import pathlib
 import sys
@@ -63,7 +64,8 @@ def execute(name, parameters=None):
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
-        resources={"metadata": {"path": str(FOLDER)}},
+        # Where the command was given, so that paths among the settings can be relative.
+        resources={"metadata": {"path": str(pathlib.Path.cwd())}},
         on_cell_start=progress.start,
         on_cell_executed=progress.executed,
         # The kernel would warn of other users of this machine in every notebook.
@@ -103,23 +105,53 @@ def write(notebook, profile, name):
     results.path(profile, f"{name}.html").write_text(page, "utf-8")
 
 
+def overrides(assignments):
+    """Settings from the command line: `seed=1` is a number, `corpus=my.txt` a string.
+
+    Args:
+        assignments: list of strings, each `setting=value`.
+
+    Returns:
+        A dict of setting to value.
+
+    Raises:
+        ProfileError: one has no equals sign.
+    """
+    values = {}
+    for assignment in assignments:
+        setting, equals, value = assignment.partition("=")
+        if not equals:
+            raise profiles.ProfileError(
+                f"`{assignment}` sets nothing: give a setting as in seed=1."
+            )
+        try:
+            values[setting] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            values[setting] = value
+    return values
+
+
 def main(arguments=None):
     """The command line. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m helpers.tutorial", description=__doc__)
     parser.add_argument("profile", nargs="?", default="sample")
     parser.add_argument(
+        "settings", nargs="*", metavar="setting=value", help="replaces one of the profile"
+    )
+    parser.add_argument(
         "--in-place", action="store_true", help="refresh the notebooks' stored outputs"
     )
     options = parser.parse_args(arguments)
     try:
-        profile = profiles.load_profile(options.profile)
+        replaced = overrides(options.settings)
+        profile = profiles.load_profile(options.profile, **replaced)
     except profiles.ProfileError as error:
         print(error, file=sys.stderr)
         return 2
     started = time.perf_counter()
     for name in results.NOTEBOOKS.values():
-        parameters = None if options.in_place else {"PROFILE": profile.name}
-        notebook, error = execute(name, parameters)
+        parameters = {"PROFILE": profile.name, "OVERRIDES": replaced}
+        notebook, error = execute(name, None if options.in_place else parameters)
         if not options.in_place:
             write(notebook, profile, name)
         if error:
