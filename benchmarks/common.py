@@ -136,8 +136,8 @@ def prepare(profile):
     """
     from helpers import corpora, preprocessing
 
-    texts = corpora.read_corpus(profile)
-    vocabulary = preprocessing.load_vocabulary(profile, texts)
+    texts = list(corpora.read_corpus(profile))
+    vocabulary = preprocessing.load_vocabulary(profile)
     before = time.perf_counter()
     rows = preprocessing.corpus_rows(profile, texts, vocabulary)
     counts = preprocessing.cooccurrence_counts(

@@ -10,6 +10,7 @@ masks in `DataCollatorForLanguageModeling`, in this process and in two workers.
 import os
 import resource
 import sys
+import tempfile
 import time
 
 import common
@@ -30,7 +31,7 @@ def prepare():
     from helpers import corpora, preprocessing, profiles
 
     profile = profiles.load_profile(mask_rate=0.25, **SIZE)
-    texts = corpora.read_corpus(profile)
+    texts = list(corpora.read_corpus(profile))
     return profile, texts, preprocessing.learn_vocabulary(texts, profile.vocabulary_size)
 
 
@@ -44,7 +45,9 @@ def ours():
     from helpers import preprocessing
 
     profile, texts, vocabulary = prepare()
-    rows = preprocessing.corpus_rows(profile, texts, vocabulary)
+    with tempfile.TemporaryDirectory() as folder:
+        # Mapped into memory, the shards outlive their names.
+        rows = preprocessing.store_rows(profile, vocabulary, texts, folder)
     del texts
     return endless(
         lambda: preprocessing.MaskedBatches(rows, profile, vocabulary, 5000)

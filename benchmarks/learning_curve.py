@@ -112,6 +112,8 @@ def main():
             )
         },
         mask_rate=profile.mask_rate,
+        # Better than the guide, which has no padding mask.
+        attend_padding=False,
     )
     contestants = {
         OURS: Contestant(

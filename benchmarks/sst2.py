@@ -49,11 +49,13 @@ def main():
     profile = profiles.load_profile("sample")
     if len(sys.argv) > 1:
         folder = pathlib.Path(sys.argv[1])
-        train, dev = (
-            corpora.read_sst2(folder / f"{part}.tsv") for part in ("train", "dev")
-        )
+        tables = []
+        for name in "train.tsv", "dev.tsv":
+            with (folder / name).open("rb") as file:
+                tables.append(corpora.read_table(file, name, "sentence", "label"))
+        train, dev = (table.astype({"label": int}) for table in tables)
     else:
-        train, dev, _ = corpora.read_task(profiles.load_profile("guide"))
+        train, dev, *_ = corpora.read_task(profiles.load_profile("guide"))
     results.read_record(profile, 3)
     vocabulary = results.path(profile, "vocabulary.txt").read_text("utf-8").split("\n")
     pretrained = keras.saving.load_model(results.path(profile, "encoder.keras"))

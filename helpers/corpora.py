@@ -328,7 +328,7 @@ def _lines(file, name):
             ends = part.endswith(b"\n")
             yield decode(part, ends)
             number += ends
-        yield decode(b"", True)
+        decode(b"", True)
     except UnicodeDecodeError as error:
         raise CorpusError(
             f"{name} is not UTF-8 in line {number}: save it as UTF-8."
@@ -403,7 +403,7 @@ def read_table(file, name, text, label):
     else:
         options = {"strict": True}
     rows = csv.reader(_lines(file, name), **options)
-    texts, labels, wrong = [], [], []
+    texts, labels, wrong, line = [], [], [], 1
     try:
         header = next(rows, [])
         for column in text, label:
@@ -413,9 +413,10 @@ def read_table(file, name, text, label):
                     "set `text_column` and `label_column` to the names of its columns."
                 )
         for row in rows:
+            # A field in quotes may go on in the next line: the row is where it begins.
+            where, line = f"line {line + 1} has", rows.line_num
             if not row:
                 continue
-            where = f"line {rows.line_num} has"
             if len(row) != len(header):
                 wrong.append(f"{where} {len(row)} fields instead of {len(header)}")
                 continue
@@ -425,7 +426,7 @@ def read_table(file, name, text, label):
             texts.append(cells[text])
             labels.append(cells[label].strip())
     except csv.Error as error:
-        wrong.append(f"line {rows.line_num} can't be read ({error})")
+        wrong.append(f"line {line + 1} can't be read ({error})")
     if wrong:
         more = f", and {len(wrong) - 3} more lines are wrong" if len(wrong) > 3 else ""
         raise CorpusError(f"In {name} {', '.join(wrong[:3])}{more}: mend the file.")
@@ -443,29 +444,24 @@ def _split_task(table, classes, profile):
             f"Every sentence of {profile.task} has the label `{classes[0]}`: give "
             "sentences of at least two classes."
         )
-    once = [name for name, count in zip(classes, counts, strict=True) if count < 2]
-    if once:
+    rarest, count = classes[counts.argmin()], counts.min()
+    if count < 2:
         raise CorpusError(
-            f"In {profile.task} the label `{once[0]}` appears once: give more sentences of "
+            f"In {profile.task} the label `{rarest}` appears once: give more sentences of "
             "that class, or leave it out."
         )
     try:
         rest, test = _split(sentences, 0.2, profile.seed)
         train, validation = _split(rest, 0.125, profile.seed)
-    except ValueError as error:
+        task = Task(train, validation, test, classes)
+        complete = all(part.label.nunique() == len(classes) for part in task[:3])
+    except ValueError:  # fewer sentences than classes in a part
+        complete = False
+    if not complete:
         raise CorpusError(
-            f"{len(sentences)} sentences of {len(classes)} classes, as in {profile.task}, "
-            "can't be split into three parts: give some ten sentences of each class."
-        ) from error
-    task = Task(train, validation, test, classes)
-    for part in "train", "validation", "test":
-        missing = set(range(len(classes))) - set(getattr(task, part).label)
-        if missing:
-            name, count = classes[min(missing)], counts[min(missing)]
-            raise CorpusError(
-                f"The class `{name}` of {profile.task} has {count} sentences, and the part "
-                f"`{part}` got none: give some ten of them, or leave it out."
-            )
+            f"The class `{rarest}` of {profile.task} has {count} sentences, too few for "
+            "three parts with every class: give some ten of each, or leave it out."
+        )
     return task
 
 

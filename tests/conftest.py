@@ -28,6 +28,12 @@ def run_python(program, environment=None):
     ).stdout
 
 
+def start_python(program):
+    """A program in a process of its own, whose standard output is text."""
+    command = [sys.executable, "-c", program]
+    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+
+
 @pytest.fixture(scope="session")
 def profile():
     """The sample profile's layers, as small as they can be."""

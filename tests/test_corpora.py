@@ -15,7 +15,7 @@ import pandas as pd
 import pooch
 import pytest
 import tensorflow as tf
-from conftest import REPOSITORY, run_python
+from conftest import REPOSITORY, run_python, start_python
 
 from helpers import corpora, profiles
 
@@ -112,6 +112,38 @@ def test_a_folder_and_a_pattern_of_text_files_are_read_by_name(tmp_path):
     assert read(tmp_path / "**" / "*.gz") == ["vier", "fünf"]
     with pytest.raises(corpora.CorpusError, match=r"can't be read.*give imdb"):
         read(tmp_path / "*.csv")
+
+
+def read_own(path):
+    return list(corpora.read_corpus(profiles.load_profile(corpus=str(path))))
+
+
+def test_a_line_without_an_end_comes_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora, "LONGEST_TEXT", 10)
+    file = tmp_path / "mine.txt"
+    file.write_text("é" * 23 + "\nshort", "utf-8")  # two bytes a letter
+    texts = read_own(file)
+    assert "".join(texts) == "é" * 23 + "short"
+    assert max(map(len, texts)) <= 10
+    assert texts[-1] == "short"
+
+
+def test_line_ends_and_the_mark_of_windows_are_no_text(tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_bytes("\ufeffone\r\n\r\ntwo\r\n".encode())
+    assert read_own(file) == ["one", "two"]
+
+
+def test_what_is_not_utf8_is_found_where_it_stands(tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_bytes(b"a line\n" * 5000 + b"caf\xe9\n")
+    texts = corpora.read_corpus(profiles.load_profile(corpus=str(file)))
+    assert list(itertools.islice(texts, 5000)) == ["a line"] * 5000
+    with pytest.raises(corpora.CorpusError, match="not UTF-8 in line 5001"):
+        next(texts)
+    file.write_bytes(b"caf\xc3")  # the file ends inside a letter
+    with pytest.raises(corpora.CorpusError, match="not UTF-8 in line 1"):
+        read_own(file)
 
 
 @pytest.mark.parametrize("content", [b"plain", gzip.compress(b"text " * 99)[:-9]])
@@ -259,6 +291,27 @@ def test_two_processes_do_not_spoil_each_others_file(address, cache):
     assert [path.name for path in cache.iterdir()] == ["hello.txt"]
 
 
+def test_what_a_killed_download_left_is_removed_in_time(monkeypatch, address, cache):
+    program = (
+        "from helpers import corpora;"
+        f"corpora.FILES['hello.txt'] = ('{HELLO}', ('{address}/slow',));"
+        "print('.', flush=True); corpora.fetch('hello.txt')"
+    )
+    with start_python(program) as process:
+        process.stdout.readline()
+        while not list(cache.glob("*")):
+            time.sleep(0.01)
+        process.kill()
+    (left,) = cache.iterdir()
+    offer(monkeypatch, f"{address}/good")
+    assert corpora.fetch("hello.txt").read_bytes() == b"hello"
+    assert left.exists()  # it could be under way yet
+    (cache / "hello.txt").unlink()
+    monkeypatch.setattr(corpora, "ABANDONED", 0)
+    assert corpora.fetch("hello.txt").read_bytes() == b"hello"
+    assert [path.name for path in cache.iterdir()] == ["hello.txt"]
+
+
 @pytest.fixture
 def genuine():
     """Parts of the files that `guide` and `full` fetch; not part of the repository."""
@@ -315,6 +368,33 @@ def test_wikitext_is_read_as_the_guide_reads_it(monkeypatch, cache, genuine):
     assert len(texts) > 1000
 
 
+def test_whole_paragraphs_are_read_where_rows_are_packed(monkeypatch, cache, tmp_path):
+    raw = tmp_path / "raw"
+    title, heading = " = Robert Boulter = ", " = = = Early life = = = "
+    lines = ["", title, "", " Short . ", heading, " A line @-@ break . ", " = 3 goals ", ""]
+    raw.write_text("\n".join([*lines, ""]), "utf-8")
+    members = {f"wikitext-103-raw/wiki.{part}.raw": raw for part in ("train", "valid")}
+    archive(monkeypatch, cache, "wikitext-103-raw-v1.zip", members)
+    full = profiles.load_profile("full")
+    expected = [" Short . ", " A line @-@ break . ", " = 3 goals "]
+    assert list(corpora.read_corpus(full)) == expected
+    assert list(corpora.read_validation_corpus(full)) == expected
+    assert corpora.read_validation_corpus(profiles.load_profile()) is None
+
+
+def test_an_archive_writes_nothing_outside_its_place(monkeypatch, cache, tmp_path):
+    raw = tmp_path / "raw"
+    raw.write_text("A paragraph .\n", "utf-8")
+    members = {"wikitext-103-raw/wiki.train.raw": raw, "../outside": raw, "/outside": raw}
+    archive(monkeypatch, cache, "wikitext-103-raw-v1.zip", members)
+    assert list(corpora.read_corpus(profiles.load_profile("full"))) == ["A paragraph ."]
+    assert {path.name for path in tmp_path.rglob("*")} == {
+        "raw",
+        "cache",
+        "wikitext-103-raw-v1.zip",
+    }
+
+
 def test_sst2_comes_out_of_its_archive(monkeypatch, cache, genuine):
     members = {f"SST-2/{part}.tsv": genuine / "SST-2" / f"{part}.tsv" for part in SST2}
     archive(monkeypatch, cache, "SST-2.zip", members)
@@ -322,3 +402,78 @@ def test_sst2_comes_out_of_its_archive(monkeypatch, cache, genuine):
     assert [len(part) for part in task[:3]] == [67_349, 872, 872]
     assert list(task.train) == ["text", "label"]
     assert set(task.train.label) == {0, 1}
+
+
+def table(tmp_path, content, name="mine.csv", **columns):
+    """The task of a profile with this table."""
+    file = tmp_path / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return corpora.read_task(profiles.load_profile(task=str(file), **columns))
+
+
+def ten_of(*classes, start=0):
+    """Rows of a CSV, ten of each class."""
+    return "".join(f"text {c} {n},{c}\n" for c in classes for n in range(start, start + 10))
+
+
+def test_a_table_of_ones_own_may_have_any_classes_and_columns(tmp_path):
+    content = "id,what,where\n" + "".join(
+        f'{n},"A ""text"", number {n}", {"abc"[n % 3]} \n' for n in range(60)
+    )
+    task = table(tmp_path, content, text_column="what", label_column="where")
+    assert task.classes == ("a", "b", "c")
+    assert [len(part) for part in task[:3]] == [42, 6, 12]
+    for part in task[:3]:
+        assert set(part.label) == {0, 1, 2}
+    texts = pd.concat(task[:3]).set_index("text").label
+    assert texts['A "text", number 7'] == 1
+
+
+def test_numbers_as_classes_are_in_the_order_of_numbers(tmp_path):
+    assert table(tmp_path, "text,label\n" + ten_of(10, 9, 2)).classes == ("2", "9", "10")
+
+
+def test_a_tsv_keeps_quotes_and_a_sentence_counts_once(tmp_path):
+    rows = [f'"text {n} \tx{n % 2}' for n in range(40)]
+    task = table(tmp_path, "\n".join(["text\tlabel", *rows, *rows, ""]), "mine.tsv")
+    assert sum(map(len, task[:3])) == 40
+    assert '"text 3 ' in set(pd.concat(task[:3]).text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "mine.csv has no column `text`, only none"),
+        ("text,label\n", "mine.csv has no rows"),
+        ("words,label\na,b\n", "no column `text`, only words, label: set `text_column`"),
+        ("text,label\na,b\na,b,c\nd\n", "line 3 has 3 fields instead of 2, line 4 has 1"),
+        ("text,label\n,b\na, \n", "In mine.csv line 2 has no text, line 3 has no label"),
+        ("text,label\n" + "x\n" * 9, "line 4 has 1 fields.*and 6 more lines are wrong"),
+        ('text,label\n"a,b\n', "line 2 can't be read"),
+        (b"text,label\na,b\ncaf\xe9,b\n", "mine.csv is not UTF-8 in line 3"),
+        ("text,label\n" + ten_of("a"), "has the label `a`: give sentences of at least two"),
+        ("text,label\n" + ten_of("a", "b") + "t,c\n", "the label `c` appears once"),
+        (
+            "text,label\n" + ten_of("a", "b") + "t,c\nu,c\n",
+            "`c` of .* has 2 sentences, too few",
+        ),
+        ("text,label\na,a\nb,a\nc,b\nd,b\n", "`a` of .* has 2 sentences, too few"),
+    ],
+)
+def test_a_mistake_in_a_table_is_named(tmp_path, content, message):
+    with pytest.raises(corpora.CorpusError, match=message) as caught:
+        table(tmp_path, content)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_that_is_not_there_is_named(tmp_path):
+    for name in "mine.csv", "sst2", str(tmp_path):
+        with pytest.raises(corpora.CorpusError, match="give rotten-tomatoes, sst-2, or"):
+            corpora.read_task(profiles.load_profile(task=name))
+
+
+def test_few_labels_have_every_class(tmp_path):
+    train = table(tmp_path, "text,label\n" + ten_of(*"abcde")).train
+    assert corpora.few(train, 5, 0).label.nunique() == 5
+    with pytest.raises(corpora.CorpusError, match="one of 5 classes: raise `few_labels`"):
+        corpora.few(train, 4, 0)

@@ -58,6 +58,44 @@ def test_padding_changes_no_sentence_vector(any_profile):
     )
 
 
+@pytest.mark.parametrize("setting", ["attend_padding", "average_padding"])
+def test_padding_takes_part_where_the_profile_says_so(any_profile, setting):
+    profile = dataclasses.replace(any_profile, **{setting: True})
+    classifier = models.build_classifier(models.build_encoder(profile), profile, 3)
+    ids = token_ids(profile, 10)
+    one, other = classifier(ids), classifier(preprocessing.pad(list(ids), 24))
+    assert np.abs(convert_to_numpy(one) - convert_to_numpy(other)).max() > 1e-3
+
+
+def test_two_classes_are_told_apart_by_a_sigmoid():
+    vectors = np.random.default_rng(0).normal(size=(5, 8)).astype("float32")
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, models.class_scores(inputs, 2))
+    kernel, bias = model.get_layer("head").get_weights()
+    chances = convert_to_numpy(keras.ops.softmax(model(vectors)))
+    expected = 1 / (1 + np.exp(-(vectors @ kernel + bias)))
+    np.testing.assert_allclose(chances[:, 1:], expected, atol=1e-5)
+
+
+def test_bfloat16_changes_digits_only(any_profile):
+    plain = models.build_classifier(models.build_encoder(any_profile), any_profile, 3)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        encoder = models.build_encoder(any_profile)
+        short = models.build_classifier(encoder, any_profile, 3)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    short.set_weights(plain.get_weights())
+    ids = token_ids(any_profile, any_profile.sequence_length)
+    assert keras.backend.standardize_dtype(encoder(ids).dtype) == "bfloat16"
+    assert keras.backend.standardize_dtype(short(ids).dtype) == "float32"
+    # Eight bits of a number's digits: about one part in a hundred, through every layer.
+    one, other = convert_to_numpy(plain(ids)), convert_to_numpy(short(ids))
+    np.testing.assert_allclose(one, other, atol=0.05)
+    assert (one != other).any()
+
+
 def test_an_empty_sentence_gives_numbers(any_profile, vocabulary):
     ids = preprocessing.sentence_rows(any_profile, ["", "  "], vocabulary)
     classifier = models.build_classifier(models.build_encoder(any_profile), any_profile)

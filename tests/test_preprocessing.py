@@ -1,13 +1,17 @@
 import dataclasses
+import errno
 import hashlib
+import os
+import pathlib
+import signal
 
 import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import run_python
+from conftest import run_python, start_python
 
-from helpers import corpora, preprocessing
+from helpers import corpora, preprocessing, profiles
 
 
 def test_the_vocabulary_begins_with_the_special_tokens(profile, vocabulary):
@@ -17,7 +21,7 @@ def test_the_vocabulary_begins_with_the_special_tokens(profile, vocabulary):
 
 def test_the_vocabulary_is_the_same_in_another_process(profile, vocabulary):
     program = (
-        "import hashlib; from helpers import corpora, preprocessing, profiles;"
+        "import hashlib; from helpers import corpora, preprocessing, profiles, profiles;"
         "from itertools import islice;"
         "texts = list(islice(corpora.read_corpus(profiles.load_profile()), 300));"
         f"pieces = preprocessing.learn_vocabulary(texts, {profile.vocabulary_size});"
@@ -56,6 +60,206 @@ def test_packing_loses_and_repeats_no_token(texts, vocabulary):
     stream = [id_ for text in ids for id_ in (*text, separator)]
     assert rows.ravel().tolist() == stream[: rows.size]
     assert len(stream) - rows.size < 32
+
+
+def test_shards_are_as_one_array():
+    rows = np.arange(60).reshape(20, 3)
+    sharded = preprocessing.ShardedRows([rows[:7], rows[7:8], rows[8:8], rows[8:]])
+    assert len(sharded) == 20
+    assert sharded.shape == (20, 3)
+    np.testing.assert_array_equal(np.asarray(sharded), rows)
+    drawn = [19, 0, 7, 7, 6, 8]
+    np.testing.assert_array_equal(sharded[drawn], rows[drawn])
+    for part in slice(5), slice(5, None), slice(7, 9), slice(-3, None), slice(9, 4):
+        np.testing.assert_array_equal(np.asarray(sharded[part]), rows[part])
+    np.testing.assert_array_equal(sharded[5:][[0, 3]], rows[[5, 8]])
+
+
+def test_chunks_keep_every_text():
+    texts = ["aaa", "bb", "", "cccccc", "d"]
+    assert list(preprocessing.chunks(texts, 4)) == [texts[:2], texts[2:4], texts[4:]]
+
+
+@pytest.fixture
+def small_shards(monkeypatch, texts):
+    """Shards of which the texts make eight or so."""
+    monkeypatch.setattr(preprocessing, "SHARD_CHARACTERS", sum(map(len, texts)) // 8 + 1)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_stored_rows_are_those_made_in_memory(
+    profile, texts, vocabulary, tmp_path, small_shards, packed
+):
+    asked = dataclasses.replace(profile, packed=packed, neighbour_weight=0.0)
+    rows = preprocessing.store_rows(asked, vocabulary, iter(texts), tmp_path)
+    assert 6 <= len(rows.shards) <= 8
+    assert all(isinstance(shard, np.memmap) for shard in rows.shards)
+    made = [
+        preprocessing.corpus_rows(asked, chunk, vocabulary)
+        for chunk in preprocessing.chunks(texts, preprocessing.SHARD_CHARACTERS)
+    ]
+    np.testing.assert_array_equal(np.asarray(rows), np.concatenate(made))
+
+
+def test_shards_that_are_there_are_not_made_again(
+    profile, texts, vocabulary, tmp_path, small_shards
+):
+    preprocessing.store_rows(profile, vocabulary, texts, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    lost = sorted(before)[3]
+    lost.unlink()
+    (tmp_path / ".shard-killed").mkdir()
+    changed = [*texts[:-1], "another text"]
+    preprocessing.store_rows(profile, vocabulary, changed, tmp_path)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    # The last one, of another text, and the lost one are new; the old last one is gone.
+    assert len(after) == len(before)
+    same = [path for path in after if after[path] == before.get(path)]
+    assert sorted(same) == sorted({*before} - {lost, max(before)})
+
+
+def store(profile, texts, vocabulary, folder):
+    """A program that stores the texts in shards, slowly, and prints a dot for each."""
+    (folder / "texts.txt").write_text("\n".join(texts), "utf-8")
+    (folder / "vocabulary.txt").write_text("\n".join(vocabulary), "utf-8")
+    return (
+        "import pathlib, time; from helpers import preprocessing, profiles\n"
+        f"folder = pathlib.Path({str(folder)!r})\n"
+        f"preprocessing.SHARD_CHARACTERS = {preprocessing.SHARD_CHARACTERS}\n"
+        "texts = (folder / 'texts.txt').read_text('utf-8').split('\\n')\n"
+        "vocabulary = (folder / 'vocabulary.txt').read_text('utf-8').split('\\n')\n"
+        f"profile = profiles.load_profile(sequence_length={profile.sequence_length})\n"
+        "make = preprocessing._store_shard\n"
+        "def slowly(*shard):\n"
+        "    make(*shard)\n"
+        "    print('.', flush=True)\n"
+        "    time.sleep(0.5)\n"
+        "preprocessing._store_shard = slowly\n"
+        "preprocessing.store_rows(profile, vocabulary, texts, folder / 'rows')\n"
+    )
+
+
+def test_a_killed_process_goes_on_where_it_was(
+    profile, texts, vocabulary, tmp_path, small_shards
+):
+    texts = [text.replace("\n", " ") for text in texts]
+    program = store(profile, texts, vocabulary, tmp_path)
+    with start_python(program) as process:
+        for _ in range(3):
+            assert process.stdout.readline() == ".\n"
+        process.kill()
+    stored = {path: path.stat().st_mtime_ns for path in (tmp_path / "rows").glob("*.npy")}
+    assert 3 <= len(stored) < 7
+    run_python(program)
+    for path, time in stored.items():
+        assert path.stat().st_mtime_ns == time
+    preprocessing.store_rows(profile, vocabulary, texts, tmp_path / "whole")
+    assert contents(tmp_path / "rows") == contents(tmp_path / "whole")
+
+
+def test_a_full_disk_keeps_the_shards_before_it(
+    profile, texts, vocabulary, tmp_path, small_shards, monkeypatch
+):
+    save, saved = np.save, []
+
+    def full(path, rows):
+        if len(saved) == 2:
+            pathlib.Path(path).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        saved.append(path)
+        save(path, rows)
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(corpora.CorpusError, match=r"No space left.*make room") as caught:
+        preprocessing.store_rows(profile, vocabulary, texts, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_cluster_writes_the_same_shards_though_a_worker_is_killed(
+    profile, texts, vocabulary, tmp_path, small_shards
+):
+    distributed = pytest.importorskip("distributed")
+    preprocessing.store_rows(profile, vocabulary, texts, tmp_path / "here")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        victim = next(iter(client.run(os.getpid).values()))
+
+        def watched():
+            """The texts; kills a worker when a third of them are given away."""
+            for number, text in enumerate(texts):
+                if number == len(texts) // 3:
+                    os.kill(victim, signal.SIGKILL)
+                yield text
+
+        preprocessing.store_rows(
+            profile, vocabulary, watched(), tmp_path / "there", client.get_executor()
+        )
+    assert contents(tmp_path / "here") == contents(tmp_path / "there")
+
+
+def test_memory_does_not_grow_with_the_corpus(tmp_path, texts, vocabulary):
+    small, large = tmp_path / "small", tmp_path / "large"
+    for folder, times in (small, 40), (large, 200):
+        folder.mkdir()
+        with open(folder / "corpus.txt", "w", encoding="utf-8") as file:
+            for _ in range(times):
+                file.writelines(text.replace("\n", " ") + "\n" for text in texts)
+    program = (
+        "import resource; from helpers import preprocessing, profiles\n"
+        "preprocessing.SHARD_CHARACTERS = 4_000_000\n"
+        f"vocabulary = {vocabulary!r}\n"
+        f"for corpus in {str(small)!r}, {str(large)!r}:\n"
+        "    profile = profiles.load_profile(corpus=corpus)\n"
+        "    preprocessing.store_corpus(profile, vocabulary, corpus + '-rows')\n"
+        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    first, second = map(int, run_python(program).split())
+    megabytes = (large / "corpus.txt").stat().st_size / 2**20
+    assert megabytes > 50
+    assert second < 2048
+    # The text alone would take as many megabytes as it has, its tokens twice as many.
+    assert second - first < megabytes / 2
+
+
+def test_a_vocabulary_of_ones_own_is_checked(tmp_path, vocabulary):
+    file = tmp_path / "vocabulary.txt"
+
+    def load(pieces, size=1500):
+        file.write_text("\n".join(pieces), "utf-8")
+        asked = profiles.load_profile(vocabulary=str(file), vocabulary_size=size)
+        return preprocessing.load_vocabulary(asked)
+
+    assert load(vocabulary) == vocabulary
+    for wrong, message in (
+        (vocabulary[1:], "is no WordPiece vocabulary"),
+        (vocabulary[::-1], r"\[PAD\] first"),
+        ([*vocabulary, "film"], "each piece once"),
+        (vocabulary[:-1], r"has 1499 word pieces: set `vocabulary_size`"),
+    ):
+        with pytest.raises(preprocessing.VocabularyError, match=message):
+            load(wrong)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(preprocessing.VocabularyError, match="can't be read"):
+        preprocessing.load_vocabulary(profiles.load_profile(vocabulary=str(file)))
+
+
+def test_a_vocabulary_is_learnt_from_all_parts_of_a_large_corpus(tmp_path, monkeypatch):
+    file = tmp_path / "mine.txt"
+    file.write_text("abab\n" * 500 + "cdcd\n" * 500, "utf-8")
+    monkeypatch.setattr(preprocessing, "VOCABULARY_CHARACTERS", 1000)
+    asked = profiles.load_profile(corpus=str(file), vocabulary_size=15)
+    # Its letters come from the whole of the sample, whatever else has room.
+    letters = {"a", "b", "c", "d"}
+    assert letters <= set("".join(preprocessing.load_vocabulary(asked)))
 
 
 def batches(rows, profile, vocabulary, steps=6, salt=0):
@@ -157,6 +361,14 @@ def test_every_pass_has_its_own_order_and_masks(profile, vocabulary):
     rows = np.random.default_rng(0).integers(5, len(vocabulary), (32, 32))
     made = batches(rows, profile, vocabulary, steps=4)  # two passes of two batches
     assert (made[0][1] != made[2][1]).any()
+
+
+def test_without_shuffling_rows_come_as_they_stand(profile, vocabulary):
+    asked = dataclasses.replace(profile, shuffle=False, neighbour_weight=0.0, mask_rate=0.0)
+    rows = np.random.default_rng(0).integers(5, len(vocabulary), (40, 32))
+    seen = [x["token_ids"] for x, *_ in batches(rows, asked, vocabulary, steps=4)]
+    # Two batches of 16 a pass; the eight rows that are left make none.
+    np.testing.assert_array_equal(np.concatenate(seen), np.tile(rows[:32], (2, 1)))
 
 
 def test_neighbours_come_in_pairs(profile, vocabulary):

@@ -26,9 +26,11 @@ def pins():
 
 
 def test_pins_are_within_the_bounds_and_complete():
-    bounds = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+    optional = PROJECT["optional-dependencies"]
     bounds = {
-        canonicalize_name(Requirement(line).name): Requirement(line) for line in bounds
+        canonicalize_name(Requirement(line).name): Requirement(line)
+        for lines in (PROJECT["dependencies"], *optional.values())
+        for line in lines
     }
     assert bounds.keys() == pins().keys()
     for name, version in pins().items():
@@ -72,6 +74,17 @@ def test_choosing_a_backend_says_nothing(backend):
         text=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_nothing_that_runs_code_from_a_file_is_used():
+    """Models load in Keras' safe mode, which is its default, and arrays without pickle."""
+    sources = [*(REPOSITORY / "helpers").glob("*.py")]
+    sources += (REPOSITORY / "benchmarks").glob("*.py")
+    sources += (REPOSITORY / "notebooks").glob("*.ipynb")
+    for path in sources:
+        text = path.read_text("utf-8")
+        found = re.search(r"pickle|safe_mode|joblib|unsafe|\beval\(|\bexec\(", text)
+        assert not found, f"{path.name}: {found[0]}"
 
 
 def test_links_between_files_lead_somewhere():

@@ -1,5 +1,7 @@
+import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -52,9 +54,31 @@ def test_a_damaged_record_is_refused(recorded, profile, content):
         results.read_record(profile, 2)
 
 
-def damaged(content, rng):
-    """The content, damaged in one of four ways."""
-    kind = rng.integers(4)
+ARTIFACTS = (
+    "rows/training/00000.npy",
+    "encoder.keras",
+    "vocabulary.txt",
+    "03_encoder_pretraining.json",
+)
+
+
+def leave(profile):
+    """Leaves what notebooks leave; returns the content of each of `ARTIFACTS`."""
+    rng = np.random.default_rng(profile.seed)
+    results.path(profile, "rows/training").mkdir(parents=True, exist_ok=True)
+    np.save(results.path(profile, ARTIFACTS[0]), rng.integers(0, 99, (20, 5)))
+    keras.utils.set_random_seed(profile.seed)
+    models.build_encoder(profile).save(results.path(profile, "encoder.keras"))
+    words = f"[PAD]\n[UNK]\nword{profile.seed}"
+    results.path(profile, "vocabulary.txt").write_text(words, "utf-8")
+    files = ["rows", "encoder.keras", "vocabulary.txt"]
+    results.write_record(profile, 3, {"loss": 4.81, "right": [1, 0, 1]}, files)
+    return [results.path(profile, name).read_bytes() for name in ARTIFACTS]
+
+
+def damaged(content, other, rng):
+    """The content, damaged in one of five ways; one is that of other settings."""
+    kind = rng.integers(5)
     place = int(rng.integers(len(content)))
     if kind == 0:
         return content[:place]
@@ -63,27 +87,34 @@ def damaged(content, rng):
         return content[:place] + bytes([flipped]) + content[place + 1 :]
     if kind == 2:
         return content[:place] + rng.bytes(100) + content[place + 100 :]
-    return [b"[]", b"{}", b"null", b"PK\x03\x04", b"\x93NUMPY\x01\x00"][place % 5]
+    if kind == 3:
+        return [b"[]", b"{}", b"null", b"PK\x03\x04", b"\x93NUMPY\x01\x00"][place % 5]
+    return other
 
 
 def test_every_damage_to_what_a_notebook_left_is_noticed(artifacts, profile):
     rng = np.random.default_rng(0)
-    np.save(results.path(profile, "rows.npy"), rng.integers(0, 99, (20, 5)))
-    encoder = models.build_encoder(profile)
-    encoder.save(results.path(profile, "encoder.keras"))
-    vocabulary = results.path(profile, "vocabulary.txt")
-    vocabulary.write_text("[PAD]\n[UNK]\nword", "utf-8")
-    names = ["rows.npy", "encoder.keras", "vocabulary.txt"]
-    results.write_record(profile, 3, {"loss": 4.81, "right": [1, 0, 1]}, names)
-    names.append("03_encoder_pretraining.json")
+    others = leave(dataclasses.replace(profile, seed=1))
+    contents = leave(profile)
     for number in range(200):
-        file = results.path(profile, names[number % len(names)])
-        content = file.read_bytes()
-        file.write_bytes(damaged(content, rng))
+        which = number % len(ARTIFACTS)
+        file = results.path(profile, ARTIFACTS[which])
+        file.write_bytes(damaged(contents[which], others[which], rng))
         with pytest.raises(results.ArtifactError, match=r"run notebooks/03_.*ipynb"):
             results.read_record(profile, 3)
-        file.write_bytes(content)
+        file.write_bytes(contents[which])
     assert results.read_record(profile, 3)["loss"] == 4.81
+
+
+def test_a_file_too_many_or_too_few_in_a_folder_is_noticed(artifacts, profile):
+    leave(profile)
+    shard = results.path(profile, ARTIFACTS[0])
+    shard.with_name("00001.npy").write_bytes(shard.read_bytes())
+    with pytest.raises(results.ArtifactError, match="rows isn't as notebook"):
+        results.read_record(profile, 3)
+    shard.rename(shard.with_name("00001.npy"))
+    with pytest.raises(results.ArtifactError, match="rows isn't as notebook"):
+        results.read_record(profile, 3)
 
 
 def test_a_changed_or_missing_file_is_refused(recorded, profile):

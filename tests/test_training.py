@@ -75,6 +75,58 @@ def test_the_schedule_rises_and_falls():
     assert training.learning_rate(1e-3, 100, "constant") == 1e-3
 
 
+def test_gradients_are_clipped_as_the_profile_says(profile):
+    plain = dataclasses.replace(profile, clipnorm=0.0)
+    for optimizer in "muon", "adamw":
+        asked = dataclasses.replace(profile, optimizer=optimizer, clipnorm=0.5)
+        assert training.pretraining_optimizer(asked, 10).global_clipnorm == 0.5
+        asked = dataclasses.replace(plain, optimizer=optimizer)
+        assert training.pretraining_optimizer(asked, 10).global_clipnorm is None
+
+
+class Device:
+    def __init__(self, platform, compute_capability=None):
+        self.platform, self.compute_capability = platform, compute_capability
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="asks JAX for its devices")
+@pytest.mark.parametrize(
+    ("device", "precision"),
+    [
+        (Device("cpu"), "float32"),
+        (Device("tpu"), "bfloat16"),
+        (Device("gpu", "7.5"), "float32"),
+        (Device("gpu", "9.0"), "bfloat16"),
+    ],
+)
+def test_bfloat16_is_taken_where_the_device_has_it(profile, monkeypatch, device, precision):
+    import jax
+
+    monkeypatch.setattr(jax, "devices", lambda: [device])
+    policy = keras.config.dtype_policy()
+    try:
+        asked = dataclasses.replace(profile, precision="bfloat16")
+        assert training.set_precision(asked) == precision
+        assert keras.config.dtype_policy().compute_dtype == precision
+        assert training.set_precision(profile) == "float32"
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+@pytest.mark.parametrize("encoder", ["rotary", "classic"])
+def test_pretraining_in_bfloat16_follows_float32(profile, rows, vocabulary, encoder):
+    profile = dataclasses.replace(profile, encoder=encoder)
+    plain = pretrain(profile, rows, vocabulary)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        short = pretrain(profile, rows, vocabulary)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    # A logarithm of 1,500 words: one part in a hundred, twelve steps in.
+    np.testing.assert_allclose(short, plain, atol=0.1)
+
+
 def sentences(profile):
     """Sentences in which one token decides the label."""
     rng = np.random.default_rng(0)
@@ -96,6 +148,15 @@ def test_a_classifier_learns_and_repeats_itself(profile, pretrained):
     np.testing.assert_array_equal(*chances)
     np.testing.assert_allclose(chances[0].sum(axis=1), 1, atol=1e-5)
     assert (chances[0].argmax(axis=1) == sentences(profile)[1]).mean() > 0.9
+
+
+def test_without_shuffling_sentences_come_as_they_stand(profile):
+    asked = dataclasses.replace(profile, shuffle=False, attend_padding=True)
+    ids, labels = sentences(profile)
+    batches = training.sentence_batches(asked, ids, labels, 40, seed=0).take(3)
+    rows, seen = zip(*batches.as_numpy_iterator(), strict=True)
+    np.testing.assert_array_equal(np.concatenate(rows), np.resize(ids, (120, ids.shape[1])))
+    np.testing.assert_array_equal(np.concatenate(seen), np.resize(labels, 120))
 
 
 @pytest.mark.parametrize("classes", [2, 3])
