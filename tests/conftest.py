@@ -15,6 +15,9 @@ from helpers import corpora, preprocessing, profiles  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 
+# Parts of the files that `guide` and `full` fetch; not part of the repository.
+GENUINE = REPOSITORY.parent / "shared" / "data"
+
 
 def run_python(program, environment=None):
     """What a program prints in a process of its own, which must end well."""

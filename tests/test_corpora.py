@@ -15,7 +15,7 @@ import pandas as pd
 import pooch
 import pytest
 import tensorflow as tf
-from conftest import REPOSITORY, run_python, start_python
+from conftest import GENUINE, run_python, start_python
 
 from helpers import corpora, profiles
 
@@ -314,11 +314,10 @@ def test_what_a_killed_download_left_is_removed_in_time(monkeypatch, address, ca
 
 @pytest.fixture
 def genuine():
-    """Parts of the files that `guide` and `full` fetch; not part of the repository."""
-    folder = REPOSITORY.parent / "shared" / "data"
-    if not folder.is_dir():
+    """The folder of the genuine data."""
+    if not GENUINE.is_dir():
         pytest.skip("the genuine data are not part of the repository")
-    return folder
+    return GENUINE
 
 
 def test_a_damaged_vocabulary_is_refused(monkeypatch, cache, genuine):
