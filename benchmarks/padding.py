@@ -7,8 +7,6 @@ rows of two lengths. Needs what notebook 3 leaves. Accuracy on the validation se
 the test sentences together: nothing was chosen here.
 """
 
-import time
-
 import common
 import numpy as np
 import pandas as pd
@@ -48,14 +46,12 @@ def main():
     rows = {}
     for length in profile.sentence_length, 128:
         for average in False, True:
-            before = time.perf_counter()
             asked = profiles.load_profile(average_padding=average, sentence_length=length)
             few, every = accuracies(asked, pretrained, vocabulary)
             name = f"{'averaged' if average else 'left out'}, rows of {length}"
             rows[name] = {
                 f"{profile.few_labels} labels": common.spread(few, 1),
                 "all labels": common.spread(every, 1),
-                "seconds": time.perf_counter() - before,
             }
             print(name, rows[name], flush=True)
     table = pd.DataFrame(rows).T

@@ -400,7 +400,10 @@ def store_corpus(profile, vocabulary, folder, executor=None):
         profile, vocabulary, corpora.read_corpus(profile), folder / "training", executor
     )
     validation = corpora.read_validation_corpus(profile)
-    if validation is not None:
+    if validation is None:
+        # Perhaps left by another corpus.
+        shutil.rmtree(folder / "validation", ignore_errors=True)
+    else:
         store_rows(profile, vocabulary, validation, folder / "validation", executor)
     return open_corpus(profile, folder)
 
@@ -416,11 +419,19 @@ def open_corpus(profile, folder):
         Two `ShardedRows`: those to learn from, and at most `validation_sequences` to
         measure on. These are the corpus' own for it, or else its first rows, which are
         then not among those to learn from.
+
+    Raises:
+        CorpusError: no row is left to learn from.
     """
-    rows, folder = open_rows(folder / "training"), folder / "validation"
-    if folder.exists():
-        return rows, open_rows(folder)[: profile.validation_sequences]
-    return rows[profile.validation_sequences :], rows[: profile.validation_sequences]
+    rows, kept = open_rows(folder / "training"), profile.validation_sequences
+    if (folder / "validation").exists():
+        return rows, open_rows(folder / "validation")[:kept]
+    if len(rows) <= kept:
+        raise corpora.CorpusError(
+            f"The corpus gives {len(rows)} rows, and {kept} are kept to measure on: lower "
+            "`validation_sequences`, or take more text."
+        )
+    return rows[kept:], rows[:kept]
 
 
 def sentence_rows(profile, sentences, vocabulary):

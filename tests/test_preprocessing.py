@@ -161,6 +161,20 @@ def test_a_killed_process_goes_on_where_it_was(
     assert contents(tmp_path / "rows") == contents(tmp_path / "whole")
 
 
+def test_some_rows_are_kept_to_measure_on(profile, vocabulary, tmp_path):
+    corpus = tmp_path / "texts.txt"
+    corpus.write_text("a film of words\n" * 400, "utf-8")
+    (tmp_path / "rows" / "validation").mkdir(parents=True)  # left by another corpus
+    own = dataclasses.replace(profile, corpus=str(corpus), validation_sequences=10)
+    learn, measure = preprocessing.store_corpus(own, vocabulary, tmp_path / "rows")
+    every = preprocessing.open_rows(tmp_path / "rows" / "training")
+    assert len(measure) == 10
+    np.testing.assert_array_equal(every, np.concatenate([measure, learn]))
+    own = dataclasses.replace(own, validation_sequences=len(every))
+    with pytest.raises(corpora.CorpusError, match="lower `validation_sequences`"):
+        preprocessing.open_corpus(own, tmp_path / "rows")
+
+
 def test_a_full_disk_keeps_the_shards_before_it(
     profile, texts, vocabulary, tmp_path, small_shards, monkeypatch
 ):

@@ -125,7 +125,12 @@ def test_the_example_in_the_readme_runs(tmp_path):
     settings = dict(
         re.findall(r"(\w+)=([\w./]+)", re.search(r'SETTINGS="(.*?)"', section)[1])
     )
-    fewer = {"pretraining_steps": 20, "race_steps": 10, "repeats": 1}
+    fewer = {
+        "pretraining_steps": 20,
+        "race_steps": 10,
+        "repeats": 1,
+        "finetuning_epochs": 1,
+    }
     process = start(tmp_path, "sample", {**settings, **fewer}, {})
     printed, _ = process.communicate(timeout=900)
     assert process.returncode == 0, printed
