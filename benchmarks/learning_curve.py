@@ -24,7 +24,7 @@ helpers.choose_backend("jax")
 import keras
 import tensorflow as tf
 
-from helpers import models, preprocessing, profiles, training
+from helpers import preprocessing, profiles, training
 
 MINUTES = 10
 STEPS = 2400  # of ours, by when its schedule ends; about as many as fit
@@ -53,11 +53,9 @@ class Contestant:
 
     def __init__(self, profile, batches, log_frequencies, vectors=None, seconds=0.0):
         keras.utils.set_random_seed(profile.seed)
-        encoder = models.build_encoder(profile)
-        if vectors is not None:
-            models.start_from_vectors(encoder, vectors)
-        self.model = models.build_pretraining_model(encoder, profile, log_frequencies)
-        training.compile_for_pretraining(self.model, profile, profile.pretraining_steps)
+        self.model = training.pretraining_model(
+            profile, profile.pretraining_steps, log_frequencies, vectors
+        )
         self.batches, self.profile, self.seconds = batches, profile, seconds
         self.steps, self.curve = 0, []
 

@@ -32,7 +32,7 @@ def accuracies(profile, pretrained, vocabulary):
         for drawn, passes in zip(draws, epochs, strict=True):
             rows = preprocessing.sentence_rows(profile, drawn.text, vocabulary)
             arrays = rows, drawn.label.to_numpy()
-            model = training.train_classifier(profile, arrays, seed, passes, pretrained)
+            model, _ = training.train_classifier(profile, arrays, seed, passes, pretrained)
             chances = training.class_probabilities(model, ids)
             found.append(100 * (chances.argmax(axis=1) == measured.label).mean())
     return np.array(found[::2]), np.array(found[1::2])

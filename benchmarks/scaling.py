@@ -22,7 +22,7 @@ helpers.choose_backend("jax")
 import keras
 from train_step import useful_flops
 
-from helpers import models, preprocessing, profiles, training
+from helpers import preprocessing, profiles, training
 
 SIZES = [
     {},
@@ -48,10 +48,8 @@ def step_seconds(profile):
     """Seconds of a step on random tokens: five measurements of five steps."""
     keras.utils.set_random_seed(profile.seed)
     vocabulary, rows = common.random_corpus(profile)
-    model = models.build_pretraining_model(
-        models.build_encoder(profile), profile, np.zeros(len(vocabulary), "float32")
-    )
-    training.compile_for_pretraining(model, profile, 1000)
+    frequencies = np.zeros(len(vocabulary), "float32")
+    model = training.pretraining_model(profile, 1000, frequencies)
     batches = preprocessing.MaskedBatches(rows, profile, vocabulary, 5)
     model.fit(batches, verbose=0, shuffle=False)
     seconds = []
@@ -70,10 +68,7 @@ def losses(profile):
     measured = []
     for steps in STEPS:
         keras.utils.set_random_seed(profile.seed)
-        encoder = models.build_encoder(profile)
-        models.start_from_vectors(encoder, vectors)
-        model = models.build_pretraining_model(encoder, profile, log_frequencies)
-        training.compile_for_pretraining(model, profile, steps)
+        model = training.pretraining_model(profile, steps, log_frequencies, vectors)
         batches = preprocessing.MaskedBatches(rows, profile, vocabulary, steps)
         model.fit(batches, verbose=0, shuffle=False)
         validation = preprocessing.MaskedBatches(

@@ -66,7 +66,7 @@ def main():
     right, seconds = {}, {}
     for name, start in (("from scratch", None), ("pretrained", pretrained)):
         before = time.perf_counter()
-        model = training.train_classifier(profile, arrays, profile.seed, EPOCHS, start)
+        model, _ = training.train_classifier(profile, arrays, profile.seed, EPOCHS, start)
         chances = training.class_probabilities(model, dev_ids)
         right[name] = chances.argmax(axis=1) == dev_labels
         seconds[name] = time.perf_counter() - before

@@ -51,17 +51,16 @@ def ours():
     backend = helpers.choose_backend()
     import keras
 
-    from helpers import models, preprocessing, profiles, training
+    from helpers import preprocessing, profiles, training
 
     profile = profiles.load_profile("sample")
     keras.utils.set_random_seed(profile.seed)
     vocabulary, rows = common.random_corpus(profile)
-    model = models.build_pretraining_model(
-        models.build_encoder(profile),
+    model = training.pretraining_model(
         profile,
+        profile.pretraining_steps,
         preprocessing.log_frequencies(rows, vocabulary),
     )
-    training.compile_for_pretraining(model, profile, profile.pretraining_steps)
     batches = preprocessing.MaskedBatches(rows, profile, vocabulary, STEPS)
     square = keras.random.normal((2048, 2048))
     if backend == "jax":

@@ -75,7 +75,7 @@ class RotaryAttention(layers.Layer):
         }
 
 
-def rotary_block(x, padding_mask, num_heads, intermediate_dim, dropout, epsilon):
+def rotary_block(x, padding_mask, num_heads, intermediate_dim, dropout, epsilon, name):
     """A pre-norm Transformer block with rotary attention.
 
     Pre-norm (Xiong et al., 2020, https://arxiv.org/abs/2002.04745) with RMS norm (Zhang
@@ -89,19 +89,22 @@ def rotary_block(x, padding_mask, num_heads, intermediate_dim, dropout, epsilon)
         intermediate_dim: int, width inside the feed-forward part.
         dropout: float, rate at the end of each of the two parts.
         epsilon: float, added to the mean square in the norms.
+        name: string, begins the names of the Dense layers, by which `devices` splits them.
 
     Returns:
         A float tensor, `(batch, sequence, hidden)`.
     """
     hidden_dim = x.shape[-1]
     h = layers.RMSNormalization(epsilon=epsilon)(x)
-    h = layers.Dense(3 * hidden_dim, use_bias=False)(h)
+    h = layers.Dense(3 * hidden_dim, use_bias=False, name=f"{name}_query_key_value")(h)
     h = RotaryAttention(num_heads)(h, padding_mask)
-    h = layers.Dense(hidden_dim, use_bias=False)(h)
+    h = layers.Dense(hidden_dim, use_bias=False, name=f"{name}_attention_dense")(h)
     x = x + layers.Dropout(dropout)(h)
     h = layers.RMSNormalization(epsilon=epsilon)(x)
-    h = layers.Dense(intermediate_dim, activation="relu")(h)
-    h = layers.Dense(hidden_dim)(h)
+    h = layers.Dense(
+        intermediate_dim, activation="relu", name=f"{name}_feedforward_intermediate_dense"
+    )(h)
+    h = layers.Dense(hidden_dim, name=f"{name}_feedforward_output_dense")(h)
     return x + layers.Dropout(dropout)(h)
 
 
@@ -132,7 +135,7 @@ def rotary_encoder(profile, dropout):
     )(token_ids)
     x = layers.RMSNormalization(epsilon=profile.layer_norm_epsilon)(x)
     x = layers.Dropout(dropout)(x)
-    for _ in range(profile.num_layers):
+    for number in range(profile.num_layers):
         x = rotary_block(
             x,
             padding_mask,
@@ -140,6 +143,7 @@ def rotary_encoder(profile, dropout):
             profile.intermediate_dim,
             dropout,
             profile.layer_norm_epsilon,
+            f"block_{number}",
         )
     x = layers.RMSNormalization(epsilon=profile.layer_norm_epsilon)(x)
     return keras.Model(token_ids, x, name="rotary_encoder")

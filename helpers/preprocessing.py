@@ -26,7 +26,7 @@ from tokenizers import (
     trainers,
 )
 
-from helpers import corpora
+from helpers import corpora, devices
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -558,6 +558,7 @@ class MaskedBatches(keras.utils.PyDataset):
 
     The game is that of `keras_hub.layers.MaskedLMMaskGenerator`. Batch number n depends on
     the seed and on n alone: it is the same whenever, and on whichever backend, it is made.
+    On several hosts each process makes its part of every batch, and reads no other rows.
 
     Rows come in an order that is new in every pass, or as they stand if the profile
     doesn't `shuffle`. If it has a `neighbour_weight`, rows 2i and 2i + 1 of a batch follow
@@ -569,6 +570,7 @@ class MaskedBatches(keras.utils.PyDataset):
         vocabulary: list of strings.
         steps: int, batches.
         salt: int, makes another series of batches from the same seed.
+        first: int, the number of the first batch: those before it were trained on already.
 
     An item is what `fit` takes:
 
@@ -583,14 +585,15 @@ class MaskedBatches(keras.utils.PyDataset):
         CorpusError: there are fewer rows than a batch has.
     """
 
-    def __init__(self, rows, profile, vocabulary, steps, salt=0):
+    def __init__(self, rows, profile, vocabulary, steps, salt=0, first=0):
         super().__init__()
         if len(rows) < profile.batch_size:
             raise corpora.CorpusError(
                 f"The corpus gives {len(rows)} rows, less than a batch of "
                 f"{profile.batch_size}: lower `batch_size`, or take more text."
             )
-        self.rows, self.profile, self.steps = rows, profile, steps
+        self.rows, self.profile, self.steps, self.first = rows, profile, steps, first
+        self.part, self.parts = devices.part()
         self.seed = profile.seed, salt
         self.mask_id = vocabulary.index("[MASK]")
         self.maskable = np.ones(len(vocabulary), dtype=bool)
@@ -603,6 +606,7 @@ class MaskedBatches(keras.utils.PyDataset):
     def __getitem__(self, step):
         if not 0 <= step < self.steps:
             raise IndexError(f"There are {self.steps} batches, numbered from 0.")
+        step += self.first
         # Rows are drawn one by one, or in pairs of neighbours.
         together = 2 if self.profile.neighbour_weight else 1
         draws, units = self.profile.batch_size // together, len(self.rows) // together
@@ -611,32 +615,39 @@ class MaskedBatches(keras.utils.PyDataset):
             rng = np.random.default_rng((*self.seed, 0, number))
             shuffled = self.profile.shuffle
             self.order = number, rng.permutation(units) if shuffled else np.arange(units)
-        drawn = self.order[1][first * draws : (first + 1) * draws, None]
+        mine = self._mine(draws)
+        drawn = self.order[1][first * draws : (first + 1) * draws][mine, None]
         rows = (together * drawn + np.arange(together)).ravel()
         rng = np.random.default_rng((*self.seed, 1, step))
         features, words, filled = self.mask(self.rows[rows], rng)
         labels, weights = {"masked_words": words}, {"masked_words": filled}
         if self.profile.neighbour_weight:
-            labels["neighbours"] = np.arange(draws, dtype="int32")
-            weights["neighbours"] = np.ones(draws, dtype="float32")
+            labels["neighbours"] = np.arange(draws, dtype="int32")[mine]
+            weights["neighbours"] = np.ones(draws, dtype="float32")[mine]
         return features, labels, weights
+
+    def _mine(self, whole):
+        """The part of so many things that this process makes, as a slice."""
+        return slice(whole * self.part // self.parts, whole * (self.part + 1) // self.parts)
 
     def mask(self, token_ids, rng):
         """Hides tokens.
 
         Args:
-            token_ids: int32 array, `(batch, sequence)`.
-            rng: a `numpy.random.Generator`.
+            token_ids: int32 array, `(batch, sequence)`; on several hosts, a part of it.
+            rng: a `numpy.random.Generator`, which draws for the whole batch.
 
         Returns:
             Features, labels and weights of the masked words, as above.
         """
-        batch, length = token_ids.shape
+        rows, length = token_ids.shape
+        batch = rows * self.parts
+        mine = self._mine(batch)
         predictions = self.profile.predictions_per_sequence
         candidate = self.maskable[token_ids]
         wanted = np.ceil(self.profile.mask_rate * candidate.sum(axis=1, keepdims=True))
         # A random number for each token, special ones last: the first few win.
-        scores = rng.random((batch, length), dtype="float32") + ~candidate
+        scores = rng.random((batch, length), dtype="float32")[mine] + ~candidate
         drawn = scores.argsort(axis=1)[:, :predictions].astype("int32")
         # In the order of the text; what is not wanted goes behind its end.
         chosen = np.arange(predictions) < wanted
@@ -645,10 +656,11 @@ class MaskedBatches(keras.utils.PyDataset):
         positions[~chosen] = 0
         labels = np.take_along_axis(token_ids, positions, axis=1) * chosen
 
-        dice = rng.random((batch, predictions), dtype="float32")
+        dice = rng.random((batch, predictions), dtype="float32")[mine]
         shown = np.where(dice < MASK_TOKEN_RATE, self.mask_id, labels)
         replaced = (dice >= MASK_TOKEN_RATE) & (dice < MASK_TOKEN_RATE + RANDOM_TOKEN_RATE)
-        others = rng.integers(len(self.maskable), size=shown.shape, dtype="int32")
+        others = rng.integers(len(self.maskable), size=(batch, predictions), dtype="int32")
+        others = others[mine]
         shown = np.where(replaced, others, shown)
         row, column = np.nonzero(chosen)
         hidden = token_ids.copy()

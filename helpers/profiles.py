@@ -63,6 +63,8 @@ class Profile:
     clipnorm: float = _setting(3, "longer gradients are shortened to it; 0: none")
     frequency_bias: bool = _setting(3, "start the head from the tokens' frequencies")
     precision: str = _setting(3, '"bfloat16", where the device has it, or "float32"')
+    devices: int = _setting(3, "devices to train on; 0: all that there are")
+    model_devices: int = _setting(3, "devices that share one copy of the weights")
     batch_size: int = _setting(3, "sequences in a pretraining batch")
     pretraining_steps: int = _setting(3, "batches to pretrain on")
     race_steps: int = _setting(3, "batches in the race between the two blocks")
@@ -70,6 +72,7 @@ class Profile:
 
     sentence_length: int = _setting(4, "tokens in a sentence; longer ones are cut")
     average_padding: bool = _setting(4, "padding counts in a sentence's vector")
+    like_lengths: bool = _setting(4, "batches of like length; each length is compiled")
     head_first: bool = _setting(4, "start the head from a logistic regression")
     finetuning_batch_size: int = _setting(4, "sentences in a batch")
     finetuning_rate: float = _setting(4, "peak learning rate, pretrained")
@@ -133,7 +136,8 @@ _CHOICES = {
 
 # A setting of which nothing is left at zero.
 _POSITIVE = {field.name for field in dataclasses.fields(Profile) if field.type is int} - {
-    "seed"
+    "seed",
+    "devices",
 }
 
 _SAMPLE = Profile(
@@ -177,12 +181,15 @@ _SAMPLE = Profile(
     clipnorm=1.0,
     frequency_bias=True,
     precision="float32",
+    devices=0,
+    model_devices=1,
     batch_size=128,
     pretraining_steps=1500,
     race_steps=120,
     validation_sequences=1024,
     sentence_length=48,
     average_padding=False,
+    like_lengths=True,
     head_first=True,
     finetuning_batch_size=32,
     finetuning_rate=5e-4,
@@ -229,6 +236,7 @@ _GUIDE = dataclasses.replace(
     race_steps=300,
     validation_sequences=2048,
     sentence_length=128,
+    like_lengths=False,
     head_first=False,
     finetuning_rate=5e-5,
     scratch_rate=5e-5,
@@ -315,6 +323,15 @@ def settings(profile, through=4):
         for field in dataclasses.fields(profile)
         if field.metadata and field.metadata["notebook"] <= through
     }
+
+
+def differences(made_with, wanted):
+    """Names the settings in which two dicts of them differ, in words."""
+    return ", ".join(
+        f"{setting} was {made_with.get(setting)!r} and is {wanted.get(setting)!r}"
+        for setting in sorted({*wanted, *made_with})
+        if made_with.get(setting) != wanted.get(setting)
+    )
 
 
 def describe(profile, notebook=None):

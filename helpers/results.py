@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -87,6 +88,23 @@ def write_record(profile, notebook, figures, files=()):
     whole = {"record": record, "sha256": _checksum(record)}
     partial.write_text(json.dumps(whole, indent=1), "utf-8")
     partial.replace(target)
+    shutil.rmtree(checkpoints(profile, notebook), ignore_errors=True)
+
+
+def checkpoints(profile, notebook, training=""):
+    """The folder where a notebook saves a training that isn't finished.
+
+    `write_record` removes what the notebook has there: run again, it begins again.
+
+    Args:
+        profile: a `Profile`.
+        notebook: int, the number of the notebook.
+        training: string, which of its trainings.
+
+    Returns:
+        A `pathlib.Path`.
+    """
+    return path(profile, "checkpoints") / NOTEBOOKS[notebook] / training
 
 
 def _checksum(record):
@@ -139,13 +157,9 @@ def read_record(profile, notebook):
         raise ArtifactError(f"{source.name} is damaged: {advice} again.") from error
     wanted = profiles.settings(profile, through=notebook)
     if made_with != wanted:
-        differences = ", ".join(
-            f"{setting} was {made_with.get(setting)!r} and is {wanted.get(setting)!r}"
-            for setting in sorted({*wanted, *made_with})
-            if made_with.get(setting) != wanted.get(setting)
-        )
         raise OtherSettingsError(
-            f"Notebook {name} was run with other settings ({differences}): {advice}."
+            f"Notebook {name} was run with other settings "
+            f"({profiles.differences(made_with, wanted)}): {advice}."
         )
     for file, checksum in files.items():
         if not path(profile, file).exists():

@@ -1,12 +1,15 @@
 """What the notebooks that train have in common."""
 
+import hashlib
+import time
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 from sklearn.linear_model import LogisticRegression
 
-from helpers import models
+from helpers import checkpoints, models, profiles
 
 WARM_UP = 0.05
 
@@ -17,46 +20,6 @@ HEAD_STRENGTH = 0.01
 # What rows of sentences are cut to. More lengths mean less filling, but each is compiled,
 # which takes as long as a few hundred steps.
 LENGTHS = (24, 48, 96)
-
-
-def set_precision(profile):
-    """Has Keras compute in the profile's precision, if the device has it.
-
-    bfloat16 has the range of float32 and a third of its digits. TPUs compute in it, and
-    NVIDIA's GPUs since compute capability 8.0 (Ampere); weights stay in float32
-    (Micikevicius et al., 2018, https://arxiv.org/abs/1710.03740).
-
-    Args:
-        profile: a `Profile`.
-
-    Returns:
-        A string, the precision: "float32" or "bfloat16".
-    """
-    chosen = (
-        "bfloat16" if profile.precision == "bfloat16" and _has_bfloat16() else "float32"
-    )
-    keras.config.set_dtype_policy("mixed_bfloat16" if chosen == "bfloat16" else "float32")
-    return chosen
-
-
-def _has_bfloat16():
-    """Whether the backend's first device multiplies bfloat16 in hardware."""
-    backend = keras.backend.backend()
-    if backend == "jax":
-        import jax
-
-        device = jax.devices()[0]
-        capability = getattr(device, "compute_capability", None) or "0"
-        return device.platform == "tpu" or float(capability) >= 8
-    if backend == "torch":
-        import torch
-
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    if tf.config.list_logical_devices("TPU"):
-        return True
-    gpus = tf.config.list_physical_devices("GPU")
-    details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
-    return details.get("compute_capability", (0, 0)) >= (8, 0)
 
 
 def learning_rate(peak, steps, schedule="cosine"):
@@ -156,14 +119,23 @@ def _score_of_answer(labels, logits):
     return ops.squeeze(ops.take_along_axis(logits, labels, axis=-1), axis=-1)
 
 
-def compile_for_pretraining(model, profile, steps):
-    """Compiles, as notebook 03 does in the open.
+def pretraining_model(profile, steps, log_frequencies, vectors=None):
+    """Builds and compiles what notebook 03 pretrains, as it does in the open.
 
     Args:
-        model: a model from `models.build_pretraining_model`.
         profile: a `Profile`.
         steps: int, steps of the whole training.
+        log_frequencies: float array, `(vocabulary,)`.
+        vectors: float array, `(vocabulary, hidden)`, that the embedding starts from; None
+            for random ones.
+
+    Returns:
+        A compiled `keras.Model`; see `models.build_pretraining_model`.
     """
+    encoder = models.build_encoder(profile)
+    if vectors is not None:
+        models.start_from_vectors(encoder, vectors)
+    model = models.build_pretraining_model(encoder, profile, log_frequencies)
     weights = {"masked_words": 1.0, "neighbours": profile.neighbour_weight}
     games = list(model.output)
     model.compile(
@@ -173,6 +145,7 @@ def compile_for_pretraining(model, profile, steps):
         weighted_metrics={game: [accuracy] for game in games},
         jit_compile="auto",
     )
+    return model
 
 
 def sentence_batches(profile, token_ids, labels, batch_size, seed):
@@ -180,8 +153,8 @@ def sentence_batches(profile, token_ids, labels, batch_size, seed):
 
     A batch is cut where its longest sentence ends, or soon after, at one of a few lengths:
     rows as long as the longest of all would be half padding, and each length is compiled.
-    Where padding takes part in the result, all rows have full length; if the profile
-    doesn't `shuffle`, sentences come as they stand.
+    Without the profile's `like_lengths`, or where padding takes part in the result, all
+    rows have full length; if the profile doesn't `shuffle`, sentences come as they stand.
 
     Args:
         profile: a `Profile`.
@@ -196,7 +169,8 @@ def sentence_batches(profile, token_ids, labels, batch_size, seed):
     """
     longest = token_ids.shape[1]
     lengths = [length for length in LENGTHS if length < longest] + [longest]
-    if profile.attend_padding or profile.average_padding:
+    padding_counts = profile.attend_padding or profile.average_padding
+    if padding_counts or not profile.like_lengths:
         lengths = [longest]
     sentences = tf.data.Dataset.from_tensor_slices((token_ids, labels))
     if profile.shuffle:
@@ -232,7 +206,7 @@ def start_head(classifier, token_ids, labels):
     head = classifier.get_layer("head")
     to_vectors = keras.Model(classifier.input, head.input)
     regression = LogisticRegression(C=HEAD_STRENGTH, max_iter=1000)
-    regression.fit(_predict(to_vectors, token_ids), labels)
+    regression.fit(predict(to_vectors, token_ids), labels)
     weights, bias = regression.coef_, regression.intercept_
     if len(weights) > 1:
         # Of two classes scikit-learn, too, scores the second alone, against the first.
@@ -240,7 +214,7 @@ def start_head(classifier, token_ids, labels):
     head.set_weights([weights.T, bias])
 
 
-def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
+def train_classifier(profile, arrays, seed, epochs, pretrained=None, folder=None):
     """Trains a classifier, from a pretrained encoder or from scratch.
 
     Both have the same layers, batches and order, and a head that starts in the same way;
@@ -253,37 +227,47 @@ def train_classifier(profile, arrays, seed, epochs, pretrained=None, verbose=0):
         seed: int, fixes fresh weights, dropout and order.
         epochs: int, passes over the sentences.
         pretrained: the pretrained encoder, or None for one from scratch.
-        verbose: what `fit` says.
+        folder: a path, where the training is saved as it goes on, and where it goes on if
+            it was interrupted, or is done. By default it isn't saved.
 
     Returns:
-        The trained `keras.Model`, from token ids to logits.
+        The trained `keras.Model`, from token ids to logits, and the seconds that it took.
     """
+    before = time.perf_counter()
     token_ids, labels = arrays
     keras.utils.set_random_seed(seed)
     encoder = models.build_encoder(profile, profile.finetuning_dropout)
     if pretrained is not None:
         encoder.set_weights(pretrained.get_weights())
+    start = hashlib.sha256(b"".join(map(bytes, encoder.get_weights()))).hexdigest()
     model = models.build_classifier(encoder, profile, int(labels.max()) + 1)
     if profile.head_first:
         start_head(model, token_ids, labels)
     batch_size = min(profile.finetuning_batch_size, len(labels))
-    steps_per_epoch = len(labels) // batch_size
+    steps = epochs * (len(labels) // batch_size)
     peak = profile.scratch_rate if pretrained is None else profile.finetuning_rate
     model.compile(
-        optimizer=adamw(
-            profile, learning_rate(peak, epochs * steps_per_epoch, profile.schedule)
-        ),
+        optimizer=adamw(profile, learning_rate(peak, steps, profile.schedule)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
+    # What `fit` calls an epoch are some steps here, at the end of which it may be saved.
+    pace = max(number for number in range(1, 101) if steps % number == 0)
+    about = {"start": start, "seed": seed, "steps": steps, **profiles.settings(profile)}
+    saved = checkpoints.Checkpoints(model, folder, about)
+    head_seconds = time.perf_counter() - before
+    done = saved.restore()
+    batches = sentence_batches(profile, token_ids, labels, batch_size, seed)
     model.fit(
-        sentence_batches(profile, token_ids, labels, batch_size, seed),
-        steps_per_epoch=steps_per_epoch,
-        epochs=epochs,
+        batches.skip(done * pace),
+        initial_epoch=done,
+        epochs=steps // pace,
+        steps_per_epoch=pace,
         shuffle=False,  # the batches come shuffled
-        verbose=verbose,
+        callbacks=[saved],
+        verbose=0,
     )
-    return model
+    return model, head_seconds + saved.seconds
 
 
 def class_probabilities(model, token_ids):
@@ -296,12 +280,22 @@ def class_probabilities(model, token_ids):
     Returns:
         A float array, `(sentences, classes)`, each row with sum 1.
     """
-    return ops.convert_to_numpy(ops.softmax(_predict(model, token_ids)))
+    return ops.convert_to_numpy(ops.softmax(predict(model, token_ids)))
 
 
-def _predict(model, token_ids, batch_size=256):
-    # Filled up to whole batches, for one shape and one compilation.
-    filling = np.zeros((-len(token_ids) % batch_size, token_ids.shape[1]), "int32")
-    rows = np.concatenate([token_ids, filling])
-    predicted = model.predict(rows, batch_size=batch_size, verbose=0)[: len(token_ids)]
+def predict(model, inputs, batch_size=256):
+    """What `model.predict` gives, in batches that are all whole.
+
+    Args:
+        model: a `keras.Model` with one input and one output.
+        inputs: int array, `(rows, length)`.
+        batch_size: int, rows in a batch.
+
+    Returns:
+        A float32 array, `(rows, ...)`.
+    """
+    # Filled up, so that one shape is compiled, which all devices can share.
+    filling = np.zeros((-len(inputs) % batch_size, inputs.shape[1]), inputs.dtype)
+    rows = np.concatenate([inputs, filling])
+    predicted = model.predict(rows, batch_size=batch_size, verbose=0)[: len(inputs)]
     return predicted.astype("float32")

@@ -11,12 +11,9 @@ from helpers import models, preprocessing, training
 def pretrain(profile, rows, vocabulary):
     """The loss of each step."""
     keras.utils.set_random_seed(profile.seed)
-    encoder = models.build_encoder(profile)
     steps = profile.pretraining_steps
-    model = models.build_pretraining_model(
-        encoder, profile, preprocessing.log_frequencies(rows, vocabulary)
-    )
-    training.compile_for_pretraining(model, profile, steps)
+    log_frequencies = preprocessing.log_frequencies(rows, vocabulary)
+    model = training.pretraining_model(profile, steps, log_frequencies)
     batches = preprocessing.MaskedBatches(rows, profile, vocabulary, steps)
     history = model.fit(
         batches, epochs=steps, steps_per_epoch=1, shuffle=False, verbose=0
@@ -143,7 +140,7 @@ def test_a_classifier_learns_and_repeats_itself(profile, pretrained):
     encoder = models.build_encoder(profile) if pretrained else None
     chances = []
     for _ in range(2):
-        model = training.train_classifier(profile, sentences(profile), 0, 15, encoder)
+        model, _ = training.train_classifier(profile, sentences(profile), 0, 15, encoder)
         chances.append(training.class_probabilities(model, sentences(profile)[0]))
     np.testing.assert_array_equal(*chances)
     np.testing.assert_allclose(chances[0].sum(axis=1), 1, atol=1e-5)
