@@ -1,32 +1,47 @@
-# `make tutorial` runs the series, `make test` proves it, `make lab` opens it, and
-# `make outputs` refreshes the stored outputs.
+# `make tutorial` runs the series, `make test` proves it, and `make lab` opens it.
+# `make outputs` refreshes the stored outputs, `make colab REPOSITORY=owner/name` says where
+# Colab finds the series, and `make torch` runs it on PyTorch, in an environment of its own.
 
 PYTHON ?= python3
 PROFILE ?= sample
 VENV := .venv
 INSTALLED := $(VENV)/installed
+TORCH := .venv-torch
 
 # Large arrays in huge pages: a step of pretraining then takes a sixth less time, which it
 # would spend on page faults. For the C library of Linux; others don't read it.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: tutorial test lab outputs clean
+.PHONY: tutorial test lab outputs colab torch clean
 
 tutorial: $(INSTALLED)
 	$(VENV)/bin/python -m helpers.tutorial $(PROFILE) $(SETTINGS)
 
+# From nothing, into a folder of its own: what `make tutorial` left is neither used nor lost.
 test: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/python -m pytest tests
-	$(VENV)/bin/python -m pytest --nbval --nbval-current-env \
-		--nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 1800 notebooks
+	rm -rf artifacts/tested
+	TUTORIAL_ARTIFACTS=$(CURDIR)/artifacts/tested $(VENV)/bin/python -m pytest \
+		--nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
+		--nbval-cell-timeout 1800 notebooks
 
 lab: $(INSTALLED)
 	$(VENV)/bin/jupyter lab notebooks
 
 outputs: $(INSTALLED)
-	$(VENV)/bin/python -m helpers.tutorial sample --in-place
+	rm -rf artifacts/outputs
+	TUTORIAL_ARTIFACTS=$(CURDIR)/artifacts/outputs \
+		$(VENV)/bin/python -m helpers.tutorial sample --in-place
+
+colab: $(INSTALLED)
+	$(VENV)/bin/python -m helpers.colab $(REPOSITORY)
+
+torch: $(TORCH)/installed
+	KERAS_BACKEND=torch $(TORCH)/bin/python -m pytest tests/test_models.py tests/test_training.py
+	KERAS_BACKEND=torch TUTORIAL_ARTIFACTS=$(CURDIR)/artifacts/torch \
+		$(TORCH)/bin/python -m helpers.tutorial $(PROFILE) $(SETTINGS)
 
 # Marked as installed only at the end, so that a broken installation is made again.
 $(INSTALLED): requirements.txt pyproject.toml
@@ -36,5 +51,11 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
+$(TORCH)/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(TORCH)
+	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements.txt torch==2.13.0
+	touch $@
+
 clean:
-	rm -rf $(VENV) artifacts
+	rm -rf $(VENV) $(TORCH) artifacts

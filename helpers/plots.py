@@ -211,3 +211,35 @@ def confusion(matrix, classes):
         ylabel="true",
     )
     plt.show()
+
+
+def stacked(labels, parts, ylabel, title):
+    """Bars made of parts, one on the other, each with its sum above it.
+
+    Args:
+        labels: list of strings, one a bar.
+        parts: dict of a part's name to a list of heights, one a bar.
+        ylabel: string.
+        title: string.
+    """
+    axis = _axes()
+    bottom = np.zeros(len(labels))
+    styles = ((PRETRAINED, ""), (WORDS, "//"), ("#E5E5E5", ".."))
+    for (name, heights), (color, hatch) in zip(parts.items(), styles, strict=False):
+        axis.bar(
+            labels,
+            heights,
+            0.5,
+            bottom,
+            label=name,
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+        )
+        bottom += heights
+    for place, height in enumerate(bottom):
+        axis.annotate(f"{height:.1f}", (place, height), ha="center", va="bottom")
+    axis.set(ylabel=ylabel, title=title)
+    axis.margins(y=0.1)
+    axis.legend(frameon=False)
+    plt.show()
