@@ -80,15 +80,13 @@ def prepare(profile):
         keras.distribution.set_distribution(_distribution(profile, use))
     short = profile.precision == "bfloat16" and _has_bfloat16()
     keras.config.set_dtype_policy("mixed_bfloat16" if short else "float32")
-    words = [f"{backend} on {use[0]}," if count == 1 else f"{backend} on {count} devices"]
-    if count > 1:
-        words.append(f"({use[0]} to {use[-1]}), which share each batch,")
+    where = use[0] if count == 1 else f"{count} devices ({use[0]} to {use[-1]})"
+    there = f" (there are {len(names)})" if count < len(names) else ""
+    shared = ", which share each batch" if count > 1 else ""
     if profile.model_devices > 1:
-        words.append(f"{profile.model_devices} of which share a copy of the weights,")
-    if count < len(names):
-        words.append(f"(of {len(names)} devices)")
-    words.append(f"computing in {'bfloat16' if short else 'float32'}")
-    return " ".join(words)
+        shared += f", {profile.model_devices} of them a copy of the weights"
+    precision = "bfloat16" if short else "float32"
+    return f"{backend} on {where}{there}{shared}, computing in {precision}"
 
 
 def _join_hosts():

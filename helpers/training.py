@@ -172,13 +172,25 @@ def sentence_batches(profile, token_ids, labels, batch_size, seed):
     padding_counts = profile.attend_padding or profile.average_padding
     if padding_counts or not profile.like_lengths:
         lengths = [longest]
-    sentences = tf.data.Dataset.from_tensor_slices((token_ids, labels))
-    if profile.shuffle:
-        sentences = sentences.shuffle(len(labels), seed=seed)
+    rows, answers = tf.constant(token_ids), tf.constant(labels)
+
+    def one_pass(number):
+        # A pass depends on the seed and on its number alone: `skip` comes to the same
+        # batches, and so does an iterator that is made anew.
+        order = tf.range(len(labels))
+        if profile.shuffle:
+            order = tf.random.experimental.stateless_shuffle(order, [seed, number])
+        return tf.data.Dataset.from_tensor_slices(order)
+
+    def sentence(place):
+        row = rows[place]
+        return row[: tf.math.count_nonzero(row)], answers[place]
+
     # Endless before the batches are made, so that no sentence is left over.
     return (
-        sentences.repeat()
-        .map(lambda ids, label: (ids[: tf.math.count_nonzero(ids)], label))
+        tf.data.Dataset.counter()
+        .flat_map(one_pass)
+        .map(sentence)
         .bucket_by_sequence_length(
             lambda ids, label: tf.size(ids),
             # Each boundary is the first length that is too long.

@@ -170,9 +170,7 @@ def at_once(monkeypatch):
 
 
 @pytest.mark.parametrize("every", [0.0, 3600.0])
-def test_an_interrupted_cell_goes_on_when_it_is_run_again(
-    tmp_path, every, capsys, at_once
-):
+def test_an_interrupted_cell_goes_on_when_it_is_run_again(tmp_path, every, capsys, at_once):
     whole = fit(*small(tmp_path / "whole"), 6)
     model, saved = small(tmp_path / "interrupted")
     saved.every = every
@@ -221,7 +219,9 @@ def test_a_damaged_one_falls_back_to_the_one_before(tmp_path, capsys, damage, at
         np.testing.assert_array_equal(one, other)
 
 
-def test_saving_takes_less_than_a_hundredth_of_the_time(profile, rows, vocabulary, tmp_path):
+def test_saving_takes_less_than_a_hundredth_of_the_time(
+    profile, rows, vocabulary, tmp_path
+):
     """Saves wait until the last one has cost a hundredth; so the cost is bounded."""
     steps = 60
     model = training.pretraining_model(

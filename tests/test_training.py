@@ -1,3 +1,4 @@
+import collections
 import dataclasses
 
 import keras
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from helpers import models, preprocessing, training
+from helpers import checkpoints, models, preprocessing, training
 
 
 def pretrain(profile, rows, vocabulary):
@@ -81,35 +82,6 @@ def test_gradients_are_clipped_as_the_profile_says(profile):
         assert training.pretraining_optimizer(asked, 10).global_clipnorm is None
 
 
-class Device:
-    def __init__(self, platform, compute_capability=None):
-        self.platform, self.compute_capability = platform, compute_capability
-
-
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="asks JAX for its devices")
-@pytest.mark.parametrize(
-    ("device", "precision"),
-    [
-        (Device("cpu"), "float32"),
-        (Device("tpu"), "bfloat16"),
-        (Device("gpu", "7.5"), "float32"),
-        (Device("gpu", "9.0"), "bfloat16"),
-    ],
-)
-def test_bfloat16_is_taken_where_the_device_has_it(profile, monkeypatch, device, precision):
-    import jax
-
-    monkeypatch.setattr(jax, "devices", lambda: [device])
-    policy = keras.config.dtype_policy()
-    try:
-        asked = dataclasses.replace(profile, precision="bfloat16")
-        assert training.set_precision(asked) == precision
-        assert keras.config.dtype_policy().compute_dtype == precision
-        assert training.set_precision(profile) == "float32"
-    finally:
-        keras.config.set_dtype_policy(policy)
-
-
 @pytest.mark.parametrize("encoder", ["rotary", "classic"])
 def test_pretraining_in_bfloat16_follows_float32(profile, rows, vocabulary, encoder):
     profile = dataclasses.replace(profile, encoder=encoder)
@@ -122,6 +94,60 @@ def test_pretraining_in_bfloat16_follows_float32(profile, rows, vocabulary, enco
         keras.config.set_dtype_policy(policy)
     # A logarithm of 1,500 words: one part in a hundred, twelve steps in.
     np.testing.assert_allclose(short, plain, atol=0.1)
+
+
+class Compilations:
+    """Counts what JAX compiles, by the name of the function."""
+
+    def __enter__(self):
+        import jax
+
+        self.counted = collections.Counter()
+        jax.monitoring.register_event_duration_secs_listener(self.count)
+        return self.counted
+
+    def count(self, event, seconds, fun_name="", **_):
+        if event == "/jax/core/compile/backend_compile_duration":
+            self.counted[fun_name] += 1
+
+    def __exit__(self, *_):
+        import jax
+
+        jax.monitoring.unregister_event_duration_listener(self.count)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="counts JAX's compilations")
+@pytest.mark.parametrize("like_lengths", [False, True])
+def test_each_phase_is_compiled_once(profile, rows, vocabulary, like_lengths, tmp_path):
+    with Compilations() as counted:
+        model = training.pretraining_model(
+            profile, 20, preprocessing.log_frequencies(rows, vocabulary)
+        )
+        saved = checkpoints.Checkpoints(model, tmp_path, {}, every=0.0)
+        model.fit(
+            preprocessing.MaskedBatches(rows, profile, vocabulary, 20),
+            epochs=10,
+            steps_per_epoch=2,
+            validation_data=preprocessing.MaskedBatches(rows, profile, vocabulary, 3),
+            validation_freq=5,
+            shuffle=False,
+            callbacks=[saved],
+            verbose=0,
+        )
+    assert (counted["jit(train_step)"], counted["jit(test_step)"]) == (1, 1), counted
+    profile = dataclasses.replace(
+        profile, like_lengths=like_lengths, sentence_length=40, finetuning_batch_size=8
+    )
+    ids, labels = sentences(profile)
+    ids[:40, 12:40] = 9
+    with Compilations() as counted:
+        model, _ = training.train_classifier(profile, (ids, labels), 0, 3)
+        # 96 sentences and 10: neither are whole batches of 256.
+        training.class_probabilities(model, ids)
+        training.class_probabilities(model, ids[:10])
+    # The start of the head predicts with a model of its own.
+    expected = (2 if like_lengths else 1), 2
+    assert (counted["jit(train_step)"], counted["jit(predict_step)"]) == expected, counted
 
 
 def sentences(profile):
@@ -179,6 +205,24 @@ def test_fine_tuning_leaves_the_pretrained_encoder_alone(profile):
     training.train_classifier(profile, sentences(profile), 0, 1, encoder)
     for one, other in zip(before, encoder.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_where_lengths_are_not_alike_there_is_one(profile):
+    asked = dataclasses.replace(profile, like_lengths=False)
+    ids, labels = sentences(profile)
+    ids = np.pad(ids, [(0, 0), (0, 60)])
+    batches = training.sentence_batches(asked, ids, labels, 40, seed=0).take(5)
+    assert {rows.shape for rows, _ in batches} == {(40, ids.shape[1])}
+
+
+def test_skipped_batches_are_those_that_came_before(profile):
+    ids, labels = sentences(profile)
+    batches = training.sentence_batches(profile, ids, labels, 8, seed=0)
+    before = [rows.numpy() for rows, _ in batches.take(40)]
+    after = [rows.numpy() for rows, _ in batches.skip(25).take(15)]
+    np.testing.assert_array_equal(before[25:], after)
+    # Each pass in an order of its own.
+    assert (before[0] != before[12]).any()
 
 
 def test_sentences_come_in_whole_batches_of_like_length(profile):
