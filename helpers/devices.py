@@ -1,6 +1,7 @@
 """Finds the devices, and has Keras use them: one of them or many, on one host or many."""
 
 import os
+import sys
 
 import keras
 import tensorflow as tf
@@ -96,6 +97,17 @@ def _join_hosts():
     named = "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ
     if named and not jax.distributed.is_initialized():
         keras.distribution.initialize()
+        sys.excepthook = _leave
+
+
+def _leave(kind, error, trace):
+    """Ends a process that an error has stopped, such as the loss of another host.
+
+    At its regular end JAX would wait minutes for the host that is lost.
+    """
+    sys.__excepthook__(kind, error, trace)
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _distribution(profile, use):
