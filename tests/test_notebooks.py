@@ -45,13 +45,16 @@ def test_it_was_executed_once_from_top_to_bottom(notebook):
 
 
 def test_it_begins_with_the_parameters(notebook):
-    (parameters,) = [
-        cell
-        for cell in code_cells(notebook)
-        if "parameters" in cell.metadata.get("tags", [])
+    install, parameters, *others = code_cells(notebook)
+    assert 'if importlib.util.find_spec("helpers") is None' in install.source
+    assert parameters.metadata["tags"] == ["parameters"]
+    # With the form fields of Colab.
+    assert parameters.source.splitlines() == [
+        'PROFILE = "sample"  # @param ["sample", "guide", "full"]',
+        'OVERRIDES = {}  # @param {type: "raw"}',
+        'DRIVE = False  # @param {type: "boolean"}',
     ]
-    assert parameters is code_cells(notebook)[0]
-    assert parameters.source == 'PROFILE = "sample"\nOVERRIDES = {}'
+    assert not [one for one in others if "parameters" in one.metadata.get("tags", [])]
 
 
 def test_its_outputs_hold_no_warning_and_no_path(notebook):
