@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import tempfile
 import time
+import zlib
 
 import keras
 import numpy as np
@@ -86,26 +87,14 @@ class Checkpoints(keras.callbacks.Callback):
         ]
 
     def _state(self):
-        """A list of arrays: all variables, and torch's random state."""
         # Copied, because what is trained on is given up to the next step.
-        state = [
+        return [
             np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables()
         ]
-        if keras.backend.backend() == "torch":
-            # Keras' dropout takes its numbers from it.
-            import torch
-
-            state.append(torch.get_rng_state().numpy().copy())
-        return state
 
     def _set_state(self, state):
-        variables = self._variables()
-        for variable, value in zip(variables, state, strict=False):
+        for variable, value in zip(self._variables(), state, strict=True):
             variable.assign(value)
-        if keras.backend.backend() == "torch":
-            import torch
-
-            torch.set_rng_state(torch.from_numpy(state[len(variables)]))
 
     def _paths(self):
         """The saved states, the oldest first."""
@@ -190,6 +179,14 @@ class Checkpoints(keras.callbacks.Callback):
         if self.epoch:
             print(f"going on after {self.epoch * steps:,} of {epochs * steps:,} steps")
         self._saved = self._measured = time.perf_counter()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 0 and keras.backend.backend() == "torch":
+            # Keras' dropout has no seed of its own there: it takes its numbers from a
+            # generator that all share, and each data loader that is made turns it on.
+            import torch
+
+            torch.manual_seed(zlib.crc32(json.dumps([self.about, self.epoch]).encode()))
 
     def on_epoch_end(self, epoch, logs=None):
         now = time.perf_counter()
