@@ -7,6 +7,7 @@ modules that need it, so that the backend can still be chosen after `import help
 import atexit
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -47,6 +48,12 @@ def choose_backend(default="jax"):
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    flags = os.environ.get("XLA_FLAGS", "")
+    virtual = re.search(r"xla_force_host_platform_device_count=(\d+)", flags)
+    if virtual:
+        # Each of them may hold a thread while it waits for the others, and XLA makes as
+        # many threads as it finds cores. Twice as many as devices has been enough.
+        os.environ.setdefault("NPROC", str(2 * int(virtual[1])))
     with _silent_stderr(), warnings.catch_warnings(action="ignore"):
         import keras_hub  # noqa: F401
         import tensorflow as tf

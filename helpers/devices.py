@@ -115,12 +115,7 @@ def _distribution(profile, use):
     count, together = len(use), profile.model_devices
     for setting in "batch_size", "finetuning_batch_size":
         size, copies = getattr(profile, setting), max(1, count // together)
-        if size % copies:
-            raise DeviceError(
-                f"`{setting}` of the profile is {size}, which {copies} "
-                f"{'groups of ' if together > 1 else ''}devices can't share: give a "
-                f"multiple of {copies}, or set `devices` to fewer."
-            )
+        _check_batch(f"`{setting}` of the profile", size, copies)
     # `preprocessing.MaskedBatches` gives each host its part already.
     if together == 1:
         data_parallel = keras.distribution.DataParallel
@@ -144,6 +139,34 @@ def _distribution(profile, use):
     return keras.distribution.ModelParallel(
         layout_map=layouts, batch_dim_name="batch", auto_shard_dataset=False
     )
+
+
+def _check_batch(name, size, copies):
+    if size % copies:
+        raise DeviceError(
+            f"{name} is {size}, which {copies} devices can't share: give a multiple of "
+            f"{copies}, or set `devices` of the profile to fewer."
+        )
+
+
+def check_classifier(labels, batch_size):
+    """Makes sure that a classifier can be trained on the devices in use.
+
+    Args:
+        labels: int, labelled sentences.
+        batch_size: int, sentences in a batch.
+
+    Raises:
+        DeviceError: there are several hosts, or the devices can't share the batch.
+    """
+    if part()[1] > 1:
+        raise DeviceError(
+            "Several hosts can pretrain together, but only one can fine-tune: run it there "
+            "without KERAS_DISTRIBUTION_NUM_PROCESSES in the environment."
+        )
+    distribution = keras.distribution.distribution()
+    copies = distribution.device_mesh.shape[0] if distribution else 1
+    _check_batch(f"A batch of the {labels} labelled sentences", batch_size, copies)
 
 
 def part():

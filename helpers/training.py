@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 from sklearn.linear_model import LogisticRegression
 
-from helpers import checkpoints, models, profiles
+from helpers import checkpoints, devices, models, profiles
 
 WARM_UP = 0.05
 
@@ -244,6 +244,10 @@ def train_classifier(profile, arrays, seed, epochs, pretrained=None, folder=None
 
     Returns:
         The trained `keras.Model`, from token ids to logits, and the seconds that it took.
+
+    Raises:
+        DeviceError: the devices in use can't share a batch.
+        CheckpointError: what the folder holds is of other settings, or it has no room.
     """
     before = time.perf_counter()
     token_ids, labels = arrays
@@ -256,6 +260,7 @@ def train_classifier(profile, arrays, seed, epochs, pretrained=None, folder=None
     if profile.head_first:
         start_head(model, token_ids, labels)
     batch_size = min(profile.finetuning_batch_size, len(labels))
+    devices.check_classifier(len(labels), batch_size)
     steps = epochs * (len(labels) // batch_size)
     peak = profile.scratch_rate if pretrained is None else profile.finetuning_rate
     model.compile(

@@ -64,6 +64,13 @@ def test_settings_that_do_not_fit_get_a_sentence(profile, settings, message):
     assert keras.distribution.distribution() is None
 
 
+def test_one_host_fine_tunes(monkeypatch):
+    devices.check_classifier(500, 32)
+    monkeypatch.setattr(devices, "part", lambda: (0, 2))
+    with pytest.raises(devices.DeviceError, match="only one can fine-tune"):
+        devices.check_classifier(500, 32)
+
+
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
 def test_other_backends_say_that_keras_does_not_distribute_on_them(
     profile, monkeypatch, backend

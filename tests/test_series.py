@@ -81,8 +81,8 @@ def running(tmp_path_factory):
     program += [
         "def chosen(backend):",
         "    choose(backend)",
-        "    from helpers import training",
-        "    training._has_bfloat16 = lambda: True",
+        "    from helpers import devices",
+        "    devices._has_bfloat16 = lambda: True",
         "    return backend",
         "helpers.choose_backend = chosen",
     ]
