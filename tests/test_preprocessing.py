@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from conftest import run_python, start_python
 
-from helpers import corpora, preprocessing, profiles
+from helpers import corpora, devices, preprocessing, profiles
 
 
 def test_the_vocabulary_begins_with_the_special_tokens(profile, vocabulary):
@@ -403,6 +403,31 @@ def test_neighbours_come_in_pairs(profile, vocabulary):
     alone = dataclasses.replace(profile, neighbour_weight=0.0)
     _, labels, weights = preprocessing.MaskedBatches(rows, alone, vocabulary, 1)[0]
     assert [*labels] == [*weights] == ["masked_words"]
+
+
+def test_hosts_make_the_parts_of_one_batch(rows, profile, vocabulary, monkeypatch):
+    def flat(batch):
+        return [array for part in batch for array in part.values()]
+
+    whole = preprocessing.MaskedBatches(rows, profile, vocabulary, 3)
+    parts = []
+    for number in range(4):
+        monkeypatch.setattr(devices, "part", lambda number=number: (number, 4))
+        parts.append(preprocessing.MaskedBatches(rows, profile, vocabulary, 3))
+    for step in range(3):
+        one = zip(*(flat(part[step]) for part in parts), strict=True)
+        for array, pieces in zip(flat(whole[step]), one, strict=True):
+            np.testing.assert_array_equal(array, np.concatenate(pieces))
+
+
+def test_batches_can_begin_anywhere(rows, profile, vocabulary):
+    whole = preprocessing.MaskedBatches(rows, profile, vocabulary, 9)
+    later = preprocessing.MaskedBatches(rows, profile, vocabulary, 4, first=5)
+    assert len(later) == 4
+    for step in range(4):
+        for one, other in zip(whole[step + 5], later[step], strict=True):
+            for name in one:
+                np.testing.assert_array_equal(one[name], other[name])
 
 
 def test_too_few_rows_for_a_batch(rows, profile, vocabulary):
