@@ -50,7 +50,7 @@ SETTINGS = {
     "hidden_dim": 64,
     "intermediate_dim": 128,
     "batch_size": 8,
-    "pretraining_steps": 400,
+    "pretraining_steps": 1200,
     "dropout": 0.1,
 }
 
@@ -98,7 +98,8 @@ def test_killed_ten_times_it_ends_with_the_same_weights(tmp_path, compiled):
         if number % 2:
             # As soon as something is being written.
             until = time.monotonic() + 60
-            while not partial(folder) and time.monotonic() < until:
+            while not partial(folder) and process.poll() is None:
+                assert time.monotonic() < until
                 time.sleep(0.0002)
         else:
             time.sleep(rng.uniform(0.1, 2))
@@ -107,7 +108,7 @@ def test_killed_ten_times_it_ends_with_the_same_weights(tmp_path, compiled):
         while_writing += bool(partial(folder))
     assert while_writing >= 3
     last = finish(start(folder, compiled)).splitlines()
-    assert re.fullmatch(r"going on after \d+ of 400 steps", last[-2])
+    assert re.fullmatch(r"going on after [\d,]+ of 1,200 steps", last[-2])
     # Bit for bit, and every leg's loss was kept.
     assert last[-1] == whole
     assert not partial(folder)
