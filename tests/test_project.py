@@ -90,7 +90,11 @@ def test_nothing_that_runs_code_from_a_file_is_used():
 def test_links_between_files_lead_somewhere():
     sources = [
         (path, path.read_text("utf-8"))
-        for path in (REPOSITORY / "README.md", REPOSITORY / "benchmarks" / "README.md")
+        for path in (
+            REPOSITORY / "README.md",
+            REPOSITORY / "benchmarks" / "README.md",
+            REPOSITORY / "notebooks" / "glossary.md",
+        )
     ]
     for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
         cells = json.loads(path.read_text("utf-8"))["cells"]
