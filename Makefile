@@ -39,7 +39,8 @@ colab: $(INSTALLED)
 	$(VENV)/bin/python -m helpers.colab $(REPOSITORY)
 
 torch: $(TORCH)/installed
-	KERAS_BACKEND=torch $(TORCH)/bin/python -m pytest tests/test_models.py tests/test_training.py
+	KERAS_BACKEND=torch $(TORCH)/bin/python -m pytest tests/test_models.py \
+		tests/test_training.py tests/test_checkpoints.py tests/test_backends.py
 	KERAS_BACKEND=torch TUTORIAL_ARTIFACTS=$(CURDIR)/artifacts/torch \
 		$(TORCH)/bin/python -m helpers.tutorial $(PROFILE) $(SETTINGS)
 
