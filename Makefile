@@ -40,7 +40,7 @@ colab: $(INSTALLED)
 
 torch: $(TORCH)/installed
 	KERAS_BACKEND=torch $(TORCH)/bin/python -m pytest tests/test_models.py \
-		tests/test_training.py tests/test_checkpoints.py tests/test_backends.py
+		tests/test_training.py tests/test_backends.py
 	KERAS_BACKEND=torch TUTORIAL_ARTIFACTS=$(CURDIR)/artifacts/torch \
 		$(TORCH)/bin/python -m helpers.tutorial $(PROFILE) $(SETTINGS)
 
