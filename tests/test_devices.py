@@ -95,9 +95,7 @@ def program(tmp_path_factory, profile, texts, vocabulary):
     )
     text = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
     assert text.count('load_profile("full")') == 1
-    text = text.replace(
-        'load_profile("full")', "load_profile(**__import__('json').loads(SETTINGS))"
-    )
+    text = text.replace('load_profile("full")', "load_profile(**SETTINGS)")
     folder = tmp_path_factory.mktemp("hosts")
 
     def prepared(name, often=False, **changes):
@@ -115,7 +113,7 @@ def program(tmp_path_factory, profile, texts, vocabulary):
             files = ["vocabulary.txt", "rows", "word_vectors.npy"]
             results.write_record(asked, 2, {}, files)
             saved = results.checkpoints(asked, 3)
-        settings = json.dumps(dataclasses.asdict(asked))
+        settings = dataclasses.asdict(asked)
         source = f"SETTINGS = {settings!r}\n{OFTEN if often else ''}{text}{MORE}"
 
         def start(**environment):
