@@ -147,6 +147,39 @@ def prepare(profile):
     return texts, vocabulary, rows, vectors, time.perf_counter() - before
 
 
+def bag_of_words(profile, train, test, seed, epochs):
+    """Trains notebook 01's baseline, for two classes.
+
+    Args:
+        profile: a `Profile`.
+        train: DataFrame of `text` and `label`, 0 or 1.
+        test: another one.
+        seed: int.
+        epochs: int.
+
+    Returns:
+        A bool array, `(test sentences,)`: which it got right.
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    words = keras.layers.TextVectorization(
+        max_tokens=profile.baseline_words, output_mode="multi_hot"
+    )
+    words.adapt(tf.constant(list(train.text)))
+    x, x_test = (
+        keras.ops.convert_to_numpy(words(tf.constant(list(part.text))))
+        for part in (train, test)
+    )
+    model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid")])
+    optimizer = keras.optimizers.get(profile.baseline_optimizer)
+    optimizer.learning_rate = profile.baseline_rate
+    model.compile(loss="binary_crossentropy", optimizer=optimizer)
+    model.fit(x, train.label.to_numpy(), epochs=epochs, verbose=0)
+    return (model.predict(x_test, verbose=0)[:, 0] > 0.5) == test.label.to_numpy()
+
+
 def guide_masking(profile, vocabulary):
     """How the Keras guide makes a batch: lines tokenised, padded and masked each time.
 

@@ -18,31 +18,10 @@ import helpers
 helpers.choose_backend("jax")
 
 import keras
-import tensorflow as tf
 
 from helpers import corpora, preprocessing, profiles, results, training
 
 EPOCHS = 2
-
-
-def bag_of_words(train, dev, profile):
-    """Accuracy on dev of notebook 1's baseline, trained here."""
-    keras.utils.set_random_seed(profile.seed)
-    words = keras.layers.TextVectorization(
-        max_tokens=profile.baseline_words, output_mode="multi_hot"
-    )
-    words.adapt(tf.constant(list(train.text)))
-    x, x_dev = (words(tf.constant(list(part.text))) for part in (train, dev))
-    model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid")])
-    model.compile(
-        loss="binary_crossentropy",
-        optimizer=keras.optimizers.Adam(profile.baseline_rate),
-        metrics=["accuracy"],
-    )
-    x, x_dev = (keras.ops.convert_to_numpy(part) for part in (x, x_dev))
-    model.fit(x, train.label.to_numpy(), epochs=profile.baseline_epochs, verbose=0)
-    favourable = model.predict(x_dev, verbose=0)[:, 0] > 0.5
-    return favourable == dev.label.to_numpy()
 
 
 def main():
@@ -74,7 +53,8 @@ def main():
             f"{name}: {100 * right[name].mean():.2f} %, {seconds[name]:.0f} s", flush=True
         )
     before = time.perf_counter()
-    right = {"bag of words": bag_of_words(train, dev, profile), **right}
+    words = common.bag_of_words(profile, train, dev, profile.seed, profile.baseline_epochs)
+    right = {"bag of words": words, **right}
     seconds["bag of words"] = time.perf_counter() - before
     table = results.accuracy_table(right)[["accuracy", "low", "high"]]
     table["training (s)"] = pd.Series(seconds)

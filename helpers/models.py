@@ -5,6 +5,7 @@ Notebook 03 writes both encoders out and checks that these agree with them.
 
 import keras
 import keras_hub
+import numpy as np
 from keras import layers, ops
 
 # The id of [PAD], in a learnt vocabulary as in BERT's.
@@ -49,20 +50,35 @@ class RotaryAttention(layers.Layer):
         )
         self.built = True
 
-    def call(self, inputs, padding_mask):
+    def _turned(self, inputs):
+        """Queries and keys, turned, and values: `(batch, sequence, heads, size)` each."""
         # The backend's shape, because an encoder takes rows of any length.
         length, width = ops.shape(inputs)[1], inputs.shape[-1]
         heads = (-1, length, self.num_heads, width // (3 * self.num_heads))
         query, key, value = (
             ops.reshape(part, heads) for part in ops.split(inputs, 3, axis=-1)
         )
+        return self.rotary(query), self.rotary(key), value
+
+    def call(self, inputs, padding_mask):
+        query, key, value = self._turned(inputs)
         outputs = ops.dot_product_attention(
-            self.rotary(query),
-            self.rotary(key),
-            value,
-            mask=padding_mask[:, None, None, :],
+            query, key, value, mask=padding_mask[:, None, None, :]
         )
-        return ops.reshape(outputs, (-1, length, width // 3))
+        return ops.reshape(outputs, (-1, ops.shape(inputs)[1], inputs.shape[-1] // 3))
+
+    def attention(self, inputs):
+        """How much each token looks at each other one, where nothing is padding.
+
+        Args:
+            inputs: as for a call.
+
+        Returns:
+            A float tensor, `(batch, heads, sequence, sequence)`, each row with sum 1.
+        """
+        query, key, _ = self._turned(inputs)
+        scores = ops.einsum("bqhd,bkhd->bhqk", query, key)
+        return ops.softmax(scores / query.shape[-1] ** 0.5)
 
     def compute_output_shape(self, inputs_shape, padding_mask_shape=None):
         return (*inputs_shape[:-1], inputs_shape[-1] // 3)
@@ -188,6 +204,33 @@ def build_encoder(profile, dropout=None):
     """
     build = {"rotary": rotary_encoder, "classic": classic_encoder}[profile.encoder]
     return build(profile, profile.dropout if dropout is None else dropout)
+
+
+def attention_maps(encoder, token_ids):
+    """How much each token looks at each other one, in every block and head.
+
+    Args:
+        encoder: a model from `build_encoder`.
+        token_ids: int array, `(batch, sequence)`, without padding.
+
+    Returns:
+        A float array, `(blocks, batch, heads, sequence, sequence)`, each row with sum 1.
+    """
+    classic = keras_hub.layers.TransformerEncoder
+    found = [
+        layer for layer in encoder.layers if isinstance(layer, (RotaryAttention, classic))
+    ]
+    # A layer may also take a mask, after the tensor that it works on.
+    inputs = [keras.tree.flatten(layer.input)[0] for layer in found]
+    maps = [
+        layer(x, return_attention_scores=True)[1]
+        if isinstance(layer, classic)
+        else layer.attention(x)
+        for layer, x in zip(
+            found, keras.Model(encoder.input, inputs)(token_ids), strict=True
+        )
+    ]
+    return np.stack([ops.convert_to_numpy(one) for one in maps])
 
 
 def token_embedding(encoder):

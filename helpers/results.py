@@ -25,6 +25,9 @@ NOTEBOOKS = {
     4: "04_fine_tuning",
 }
 
+# What `benchmarks/labels.py` has measured.
+LABELS = pathlib.Path(__file__).with_name("labels.csv")
+
 
 class ArtifactError(RuntimeError):
     """An artifact of an earlier notebook that can't be used."""
@@ -234,6 +237,16 @@ def paired_difference(first, second):
     )
     low, high = resample(difference)
     return 100 * difference.mean(), 100 * low, 100 * high
+
+
+def label_curve():
+    """Test accuracy against the number of labelled sentences, in the profile `sample`.
+
+    Returns:
+        A DataFrame with a row for each number of `labels` and `model`, and the columns of
+        `accuracy_table`; measured by `benchmarks/labels.py`.
+    """
+    return pd.read_csv(LABELS, index_col=["labels", "model"])
 
 
 def summary(profile):

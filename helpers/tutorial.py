@@ -14,7 +14,7 @@ from nbconvert import HTMLExporter
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from helpers import profiles, results
+from helpers import profiles, results, widgets
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "notebooks"
 
@@ -45,7 +45,7 @@ def execute(name, parameters=None):
     """Executes one notebook in a fresh kernel.
 
     Args:
-        name: string, one of `results.NOTEBOOKS`.
+        name: string, one of `results.NOTEBOOKS`, or "solutions/" and one of them.
         parameters: dict of values for the cell tagged `parameters`; None leaves the
             notebook as it is.
 
@@ -71,11 +71,17 @@ def execute(name, parameters=None):
         # The kernel would warn of other users of this machine in every notebook.
         extra_arguments=["--log-level=ERROR"],
     )
+    error = None
     try:
         client.execute()
-    except nbclient.exceptions.CellExecutionError as error:
-        return notebook, error
-    return notebook, None
+    except nbclient.exceptions.CellExecutionError as stopped:
+        error = stopped
+    # A stored box has no kernel to answer it: its text stays.
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(widgets.WIDGET, None)
+    notebook.metadata.pop("widgets", None)
+    return notebook, error
 
 
 def store(notebook, name):
@@ -149,7 +155,10 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return 2
     started = time.perf_counter()
-    for name in results.NOTEBOOKS.values():
+    names = list(results.NOTEBOOKS.values())
+    if options.in_place:
+        names += [f"solutions/{name}" for name in names]
+    for name in names:
         parameters = {"PROFILE": profile.name, "OVERRIDES": replaced}
         notebook, error = execute(name, None if options.in_place else parameters)
         if not options.in_place:

@@ -13,11 +13,18 @@ from conftest import REPOSITORY
 
 from helpers import colab, results
 
-PATHS = sorted((REPOSITORY / "notebooks").glob("**/*.ipynb"))
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((REPOSITORY / "notebooks" / "solutions").glob("*.ipynb"))
 
 # What Colab had at the end of 2025, other than requirements.txt but within the bounds; and
 # a Keras that is too old for the series. nbclient takes the place of Colab's front end.
-THERE = ["jax==0.7.2", "tensorflow==2.19.0", "numpy==2.0.2", "pandas==2.2.2"]
+THERE = [
+    "jax==0.7.2",
+    "tensorflow==2.19.0",
+    "numpy==2.0.2",
+    "pandas==2.2.2",
+    "ipywidgets==7.7.1",
+]
 TOO_OLD = ["keras==3.10.0"]
 FRONT_END = ["ipykernel", "nbclient"]
 
@@ -55,7 +62,7 @@ nbformat.write(notebook, sys.argv[1])
 
 def test_addresses_are_those_of_pyproject():
     stamped = colab.repository()
-    for path in (*PATHS, REPOSITORY / "README.md"):
+    for path in (*NOTEBOOKS, *SOLUTIONS, REPOSITORY / "README.md"):
         text = path.read_text("utf-8")
         installed = re.findall(r"git\+https://github\.com/([\w.-]+/[\w.-]+)", text)
         opened = re.findall(
@@ -82,7 +89,7 @@ def test_stamping_puts_the_name_everywhere(tmp_path, monkeypatch, capsys):
     assert colab.repository() == "someone/their-series"
     paths = [path for path in tmp_path.glob("**/*") if path.is_file()]
     assert not [path for path in paths if old.encode() in path.read_bytes()]
-    for path in tmp_path.glob("notebooks/*.ipynb"):
+    for path in tmp_path.glob("notebooks/**/*.ipynb"):
         nbformat.validate(nbformat.read(path, as_version=4))
         assert path.read_text("utf-8").count("someone/their-series") == 2
 
@@ -153,7 +160,7 @@ def installed(python):
     }
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_each_notebook_runs_alone(machine, tmp_path, path):
     python, environment = machine
     before = installed(python)
