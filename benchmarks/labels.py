@@ -109,7 +109,8 @@ def main():
         },
         names=["labels", "model"],
     )
-    found.round(2).to_csv(results.LABELS)
+    found = found.round(2)
+    found.to_csv(results.LABELS)
     table = found.apply(
         lambda row: f"{row.accuracy:.1f} ({row.low:.1f} to {row.high:.1f})", axis=1
     ).unstack()

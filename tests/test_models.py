@@ -58,6 +58,25 @@ def test_padding_changes_no_sentence_vector(any_profile):
     )
 
 
+def test_attention_maps_are_shares_of_each_head(any_profile):
+    encoder = models.build_encoder(any_profile)
+    maps = models.attention_maps(encoder, token_ids(any_profile, 10, sentences=3))
+    blocks, heads = any_profile.num_layers, any_profile.num_heads
+    assert maps.shape == (blocks, 3, heads, 10, 10)
+    assert maps.min() >= 0
+    np.testing.assert_allclose(maps.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_attention_maps_weigh_what_the_layer_adds_up():
+    attention = models.RotaryAttention(num_heads=2)
+    inputs = np.random.default_rng(0).normal(size=(1, 6, 3 * 8)).astype("float32")
+    weights = convert_to_numpy(attention.attention(inputs))[0]
+    values = inputs[0, :, 16:].reshape(6, 2, 4)
+    expected = np.einsum("hij,jhd->ihd", weights, values).reshape(1, 6, 8)
+    outputs = convert_to_numpy(attention(inputs, np.ones((1, 6), "bool")))
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("setting", ["attend_padding", "average_padding"])
 def test_padding_takes_part_where_the_profile_says_so(any_profile, setting):
     profile = dataclasses.replace(any_profile, **{setting: True})

@@ -7,12 +7,13 @@ import nbformat
 import pytest
 from conftest import REPOSITORY
 
-from helpers import results, tutorial
+from helpers import results, tutorial, widgets
 
 PATHS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((REPOSITORY / "notebooks" / "solutions").glob("*.ipynb"))
 
 
-@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+@pytest.fixture(params=[*PATHS, *SOLUTIONS], ids=lambda p: f"{p.parent.name}-{p.stem}")
 def notebook(request):
     return nbformat.read(request.param, as_version=4)
 
@@ -33,6 +34,7 @@ def stored_text(notebook):
 
 def test_the_series_is_complete():
     assert [path.stem for path in PATHS] == list(results.NOTEBOOKS.values())
+    assert [path.stem for path in SOLUTIONS] == list(results.NOTEBOOKS.values())
 
 
 def test_it_is_valid(notebook):
@@ -88,12 +90,49 @@ def test_something_is_asserted(notebook):
     assert len(asserting) >= 4
 
 
-def test_pictures_were_drawn(notebook):
-    assert any(
-        "image/png" in output.get("data", {})
-        for cell in code_cells(notebook)
-        for output in cell.outputs
-    )
+def test_pictures_say_what_they_show(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                words = output.metadata["image/png"]["alt"]
+                assert len(words) > 40, words
+                # What is shown where pictures aren't.
+                assert output.data["text/plain"] == words
+
+
+def test_no_widget_is_stored(notebook):
+    """It would have no kernel to answer it, and take the place of its text."""
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            assert widgets.WIDGET not in output.get("data", {})
+
+
+@pytest.mark.parametrize("number", results.NOTEBOOKS)
+def test_it_opens_with_what_for_and_where(number):
+    lesson = nbformat.read(PATHS[number - 1], as_version=4)
+    assert lesson.cells[0].source.startswith(f"# {number}. ")
+    for promise in "**At its end you can**", "**You need**", "(you are here)", "minute":
+        assert promise in lesson.cells[0].source
+    first = next(cell for cell in code_cells(lesson) if cell.outputs)
+    assert first.source.endswith(f"plots.series(here={number})")
+    assert f"You are in notebook {number}." in first.outputs[0].data["text/plain"]
+
+
+@pytest.mark.parametrize("number", results.NOTEBOOKS)
+def test_its_exercises_have_solutions_with_checks(number):
+    lesson = nbformat.read(PATHS[number - 1], as_version=4)
+    asked = re.findall(r"^(\d)\. \*", lesson.cells[-1].source, re.MULTILINE)
+    assert len(asked) >= 5
+    assert f"](solutions/{PATHS[number - 1].name})" in lesson.cells[-1].source
+    solved = {}
+    for cell in nbformat.read(SOLUTIONS[number - 1], as_version=4).cells:
+        heading = re.match(r"## (\d)\. ", cell.source)
+        if cell.cell_type == "markdown" and heading:
+            tags = solved[heading[1]] = []
+        tagged = {"answer", "check"} & set(cell.metadata.get("tags", []))
+        if tagged:
+            tags.append(*tagged)
+    assert solved == dict.fromkeys(asked, ["answer", "check"])
 
 
 def test_the_command_line_names_a_mistake(capsys):

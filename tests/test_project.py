@@ -1,16 +1,20 @@
 """What holds the project together: versions, imports, words."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
+import urllib.parse
 
+import nbformat
 import pytest
 from conftest import REPOSITORY, run_python
+from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from helpers import results
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -80,32 +84,70 @@ def test_nothing_that_runs_code_from_a_file_is_used():
     """Models load in Keras' safe mode, which is its default, and arrays without pickle."""
     sources = [*(REPOSITORY / "helpers").glob("*.py")]
     sources += (REPOSITORY / "benchmarks").glob("*.py")
-    sources += (REPOSITORY / "notebooks").glob("*.ipynb")
+    sources += (REPOSITORY / "notebooks").glob("**/*.ipynb")
     for path in sources:
         text = path.read_text("utf-8")
         found = re.search(r"pickle|safe_mode|joblib|unsafe|\beval\(|\bexec\(", text)
         assert not found, f"{path.name}: {found[0]}"
 
 
-def test_links_between_files_lead_somewhere():
-    sources = [
-        (path, path.read_text("utf-8"))
+def written():
+    """The pages that people read: path to Markdown."""
+    pages = {
+        path: path.read_text("utf-8")
         for path in (
             REPOSITORY / "README.md",
             REPOSITORY / "benchmarks" / "README.md",
             REPOSITORY / "notebooks" / "glossary.md",
         )
-    ]
-    for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
-        cells = json.loads(path.read_text("utf-8"))["cells"]
-        text = "\n".join(
-            "".join(c["source"]) for c in cells if c["cell_type"] == "markdown"
-        )
-        sources.append((path, text))
-    for path, text in sources:
-        for target in re.findall(r"\]\(([^)#]+)", text):
-            if not target.startswith("https://"):
-                assert (path.parent / target).exists(), f"{path.name}: {target}"
+    }
+    for path in (REPOSITORY / "notebooks").glob("**/*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        pages[path] = "\n\n".join(c.source for c in cells if c.cell_type == "markdown")
+    return pages
+
+
+def tokens_of(page):
+    """All tokens of a page's Markdown: blocks, and what stands in them."""
+    parser = MarkdownIt("commonmark").enable("table")
+    for token in parser.parse(page):
+        yield token
+        yield from token.children or ()
+
+
+def anchors(path, page):
+    """The names of the page's headings, as GitHub makes them, or JupyterLab."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    if path.suffix == ".ipynb":
+        return {heading.replace(" ", "-") for heading in headings}
+    return {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def test_links_lead_somewhere():
+    pages = written()
+    for path, page in pages.items():
+        for token in tokens_of(page):
+            target = token.attrs.get("href") or token.attrs.get("src")
+            if target is None or target.startswith("https://"):
+                continue
+            file, _, anchor = urllib.parse.unquote(target).partition("#")
+            leads = (path.parent / file).resolve() if file else path
+            assert leads.exists(), f"{path.name}: {target}"
+            if anchor:
+                assert anchor in anchors(leads, pages[leads]), f"{path.name}: {target}"
+
+
+def test_links_are_written_as_links():
+    for path, page in written().items():
+        for token in tokens_of(page):
+            if token.type == "text":
+                # A bracket too few, a blank between, or an address without brackets.
+                found = re.search(r"\]\s*\(|https?://|\[[^]]*\]\[", token.content)
+                assert not found, f"{path.name}: {token.content}"
+            if token.type == "link_open":
+                assert token.attrs["href"], path.name
+            if token.type == "image":
+                assert token.content, f"{path.name}: {token.attrs['src']} says nothing"
 
 
 def test_words_are_spelt_as_dictionaries_have_them():
@@ -124,3 +166,10 @@ def test_words_are_spelt_as_dictionaries_have_them():
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_curve_that_notebook_4_draws_is_that_of_the_benchmark():
+    table = (REPOSITORY / "benchmarks" / "labels.md").read_text("utf-8")
+    for (labels, model), row in results.label_curve().iterrows():
+        assert re.search(rf"^\| +{labels} \|", table, re.MULTILINE), (labels, model)
+        assert f"{row.accuracy:.1f} ({row.low:.1f} to {row.high:.1f})" in table
