@@ -32,6 +32,11 @@ def _show(figure, words):
     display(data, metadata={"image/png": about}, raw=True)
 
 
+def _short(number):
+    """A number in words about a picture."""
+    return f"{number:.1f}" if abs(number) >= 0.1 else f"{number:.2g}"
+
+
 def _axes(height=3.2, columns=1, rows=1, **kwargs):
     """A figure, and its axes in one list."""
     figure, axes = plt.subplots(
@@ -152,8 +157,11 @@ def curves(series, xlabel, ylabel, levels=None):
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False)
-    words = [f"{label} from {y[0]:.3g} to {y[-1]:.3g}" for label, (_, y) in series.items()]
-    words += [f"{label} at {height:.3g}" for label, height in (levels or {}).items()]
+    words = [
+        f"{label} from {_short(y[0])} to {_short(y[-1])}"
+        for label, (_, y) in series.items()
+    ]
+    words += [f"{label} at {_short(height)}" for label, height in (levels or {}).items()]
     _show(figure, f"Lines of {ylabel} over {xlabel}: {'; '.join(words)}.")
 
 
@@ -171,8 +179,9 @@ def tokens(rows, title=""):
         "random": (WORDS, "black"),
         "special": ("white", CHANCE),
     }
-    figure, axis = plt.subplots(figsize=(WIDTH, 0.2 + 0.42 * len(rows)))
-    figure.subplots_adjust(0.01, 0.02, 0.99, 0.9 if title else 0.98)
+    height = (0.4 if title else 0.1) + 0.42 * len(rows)
+    figure, axis = plt.subplots(figsize=(WIDTH, height))
+    figure.subplots_adjust(0.01, 0, 0.99, 0.42 * len(rows) / height)
     axis.set(xlim=(0, 100), ylim=(len(rows), 0), title=title)
     axis.axis("off")
     for y, row in enumerate(rows):
@@ -345,13 +354,13 @@ def rows(pictures):
             the end of a text, and 2 and 3 in turn for the tokens of one text and the next.
     """
     colors = ListedColormap(["white", "black", PRETRAINED, "#9ECAE1"])
-    height = 0.8 + 0.17 * max(map(len, pictures.values()))
-    figure, axes = _axes(height, len(pictures), sharey=True)
+    most = max(map(len, pictures.values()))
+    figure, axes = _axes(0.9 + 0.17 * most, len(pictures), sharey=True)
     for axis, (title, kinds) in zip(axes, pictures.items(), strict=True):
         axis.pcolormesh(
             kinds, cmap=colors, vmin=0, vmax=3, edgecolors="white", linewidth=0.4
         )
-        axis.set(title=title, xlabel="place in the row (tokens)", ylim=(len(kinds), 0))
+        axis.set(title=title, xlabel="place in the row (tokens)", ylim=(most, 0))
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("row")
     names = "padding", "end of a text", "a text", "the next text"
@@ -392,14 +401,13 @@ def attention(maps, tokens):
         axis.set_title(title.replace(", block", "\nblock"), fontsize=8.5)
         axis.set_xticks(places, tokens, rotation=90, fontsize=7)
         axis.set_yticks(places, tokens, fontsize=7)
-        looks, at = np.unravel_index(np.argmax(weights), weights.shape)
-        words.append(f"{title}: {tokens[looks]} looks most at {tokens[at]}")
+        words.append(f"{title}: a token gives at most {100 * weights.max():.1f} %")
     figure.supxlabel("token that is looked at", fontsize=9)
     figure.supylabel("token that looks", fontsize=9)
     figure.colorbar(
         picture, ax=axes, label="attention", location="bottom", shrink=0.4, aspect=30
     )
-    _show(figure, f"Attention maps. {'; '.join(words)}.")
+    _show(figure, f"Attention maps of: {' '.join(tokens)}. {'; '.join(words)}.")
 
 
 def word_maps(maps, groups):
@@ -417,11 +425,20 @@ def word_maps(maps, groups):
         for (group, words), (color, marker) in zip(groups.items(), styles, strict=False):
             x, y = points[first : first + len(words)].T
             axis.scatter(x, y, 18, color, marker, label=group)
-            for word, *place in zip(words, x, y, strict=True):
-                axis.annotate(word, place, (3, 2), textcoords="offset points", fontsize=7.5)
+            # From top to bottom, right and left in turn: near points keep their names.
+            for turn, number in enumerate(np.argsort(-y)):
+                axis.annotate(
+                    words[number],
+                    (x[number], y[number]),
+                    (-5 if turn % 2 else 5, 0),
+                    textcoords="offset points",
+                    ha="right" if turn % 2 else "left",
+                    va="center",
+                    fontsize=7.5,
+                )
             first += len(words)
         axis.set(xlabel="first component", ylabel="second component")
-        axis.margins(0.12)
+        axis.margins(0.15)
     figure.legend(
         *axes[0].get_legend_handles_labels(),
         loc="outside lower center",
