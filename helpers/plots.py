@@ -418,27 +418,29 @@ def word_maps(maps, groups):
         groups: dict of a group's name to its words, in the order of the maps' rows.
     """
     figure, axes = _axes(4.2, len(maps))
+    names = [word for words in groups.values() for word in words]
     styles = ((PRETRAINED, "o"), (SCRATCH, "s"), (WORDS, "^"), (CHANCE, "D"))
     for axis, (title, points) in zip(axes, maps.items(), strict=True):
         axis.set_title(title)
         first = 0
-        for (group, words), (color, marker) in zip(groups.items(), styles, strict=False):
-            x, y = points[first : first + len(words)].T
+        for (group, members), (color, marker) in zip(groups.items(), styles, strict=False):
+            x, y = points[first : first + len(members)].T
             axis.scatter(x, y, 18, color, marker, label=group)
-            # From top to bottom, right and left in turn: near points keep their names.
-            for turn, number in enumerate(np.argsort(-y)):
-                axis.annotate(
-                    words[number],
-                    (x[number], y[number]),
-                    (-5 if turn % 2 else 5, 0),
-                    textcoords="offset points",
-                    ha="right" if turn % 2 else "left",
-                    va="center",
-                    fontsize=7.5,
-                )
-            first += len(words)
+            first += len(members)
+        # From top to bottom, right and left in turn: near points keep their names.
+        for turn, number in enumerate(np.argsort(-points[:, 1])):
+            side = -1 if turn % 2 else 1
+            axis.annotate(
+                names[number],
+                points[number],
+                (5 * side, 0),
+                textcoords="offset points",
+                ha="right" if turn % 2 else "left",
+                va="center",
+                fontsize=7.5,
+            )
         axis.set(xlabel="first component", ylabel="second component")
-        axis.margins(0.15)
+        axis.margins(0.2, 0.1)
     figure.legend(
         *axes[0].get_legend_handles_labels(),
         loc="outside lower center",
