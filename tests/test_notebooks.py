@@ -132,7 +132,7 @@ def test_its_exercises_have_solutions_with_checks(number):
         tagged = {"answer", "check"} & set(cell.metadata.get("tags", []))
         if tagged:
             tags.append(*tagged)
-    assert solved == dict.fromkeys(asked, ["answer", "check"])
+    assert solved == {each: ["answer", "check"] for each in asked}
 
 
 def test_the_command_line_names_a_mistake(capsys):

@@ -1,0 +1,60 @@
+"""Tempting wrong answers to the exercises of notebook 1: the checks must refuse them.
+
+Each is executed in place of the answer cell, in the kernel that has run the solutions.
+"""
+# ruff: noqa: F821
+
+# %% 1: the number is replaced, but the layer is not learnt again
+by_words = {}
+for most in 500, 4000, 20000:
+    by_words[most] = {"known": most, **learn(words)[1]}
+by_words = pd.DataFrame(by_words).T
+
+# %% 2: the sentences go through the layer that knows no pairs
+with_pairs = learn_words(task.train.text, ngrams=2)
+pairs_model, found = learn(with_pairs)
+plain, negated = (
+    favourable(pairs_model, words, sentences) for sentences in zip(*negations, strict=True)
+)
+changes = negated - plain
+
+# %% 3: the strength with the smallest gap is chosen
+by_penalty = pd.DataFrame(
+    {strength: learn(words, strength)[1] for strength in (0.0, 0.01)}
+).T
+best_penalty = by_penalty.gap.idxmin()
+
+# %% 4: a word is added, so that the two sentences are not the same bag
+contrasts = [
+    (f"not a {word} film", f"a {word} film")
+    for word in ("bad", "boring", "dull", "flat", "stupid")
+]
+
+# %% 5: measured on the sentences that were trained on
+rows = {}
+for count in 50, 100, 250, 1000, len(task.train):
+    rows[count] = {}
+    for seed in range(3):
+        drawn = task.train.sample(count, random_state=seed)
+        layer = learn_words(drawn.text)
+        x, labels = present(layer, drawn.text), drawn.label.to_numpy()
+        model = train_bag_of_words(x, labels, seed, steps=50)
+        rows[count][seed] = accuracy(model, layer, drawn)
+by_labels = pd.DataFrame(rows).T
+
+# %% 6: the texts name their library
+with tempfile.TemporaryDirectory() as folder:
+    table = pathlib.Path(folder, "docstrings.csv")
+    named = pd.DataFrame(
+        [
+            {"text": f"{library}: {text}", "label": library}
+            for library in LIBRARIES
+            for text in itertools.islice(docstrings(library), 200)
+        ]
+    )
+    named.to_csv(table, index=False)
+    own = corpora.read_task(profiles.load_profile(task=str(table)))
+own_words = learn_words(own.train.text)
+x, labels = present(own_words, own.train.text), own.train.label.to_numpy()
+own_model = train_bag_of_words(x, labels, profile.seed, 100)
+own_predicted = logits(own_model, own_words, own.test.text).argmax(axis=1)

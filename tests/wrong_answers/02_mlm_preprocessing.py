@@ -1,0 +1,57 @@
+"""Tempting wrong answers to the exercises of notebook 2: the checks must refuse them.
+
+Each is executed in place of the answer cell, in the kernel that has run the solutions.
+"""
+# ruff: noqa: F821
+
+# %% 1: the most frequent words, whole, instead of sub-words
+from collections import Counter
+
+frequent = Counter(word for text in texts for word in text.lower().split())
+small = [*preprocessing.SPECIAL_TOKENS, *(word for word, _ in frequent.most_common(1995))]
+by_size = pd.DataFrame(
+    {
+        len(pieces): {
+            "tokens": sum(map(len, preprocessing.tokenize(texts[:1000], pieces))),
+            "embedding": len(pieces) * profile.hidden_dim,
+        }
+        for pieces in (vocabulary, small)
+    }
+).T
+
+# %% 2: the rate is raised, but not the most that a row can have
+half = profiles.load_profile(PROFILE, **OVERRIDES | {"mask_rate": 0.5})
+_, hidden = hide(half, some_rows)
+share = hidden.sum() / may_hide.sum()
+
+# %% 3: both are counted with the profile's window
+for window in 2, 20:
+    counts[window] = preprocessing.cooccurrence_counts(counted, profile.window, vocabulary)
+
+
+# %% 4: a word counts as its own neighbour
+def shared(one, other, ids, count=10):
+    nearest = [
+        np.argsort(-(found[ids] @ found.T), axis=1)[:, :count] for found in (one, other)
+    ]
+    return np.array([len({*a} & {*b}) / count for a, b in zip(*nearest, strict=True)])
+
+
+# %% 5: from the mean length, as if long texts could make up for short ones
+by_length = {}
+for length in 32, 64, 128:
+    by_length[length] = {}
+    for name, ids in by_kind.items():
+        mean = np.mean([len(one) for one in ids])
+        by_length[length][f"{name} padding"] = 100 * max(0, 1 - mean / length)
+        by_length[length][f"{name} lost"] = 100 * max(0, 1 - length / mean)
+by_length = pd.DataFrame(by_length).T
+
+
+# %% 6: tokens are chosen first, and their words completed afterwards
+def hide_words(row, rng):
+    word = np.cumsum(~inside[row])
+    word[special[row]] = -1
+    may = np.flatnonzero(word >= 0)
+    chosen = rng.choice(may, int(np.ceil(profile.mask_rate * len(may))), replace=False)
+    return np.isin(word, word[chosen])

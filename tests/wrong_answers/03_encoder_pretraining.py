@@ -1,0 +1,61 @@
+# Answers to the exercises of notebook 3 that tempt and are wrong. Each stands for the
+# answer cell of notebooks/solutions/03_encoder_pretraining.ipynb, whose check refuses it.
+# ruff: noqa: F821
+
+# %% 1: the winner against the loser, for the block; that is both changes at once
+falls = {
+    "block": last["classic", "AdamW"] - last["rotary", "Muon"],
+    "optimizer": last["classic", "AdamW"] - last["classic", "Muon"],
+}
+
+
+# %% 2: the weights go on, but the data begin anew
+def train_from_the_first_batch(folder, callbacks=()):
+    keras.utils.set_random_seed(profile.seed)
+    model = training.pretraining_model(tiny, legs * pace, log_frequencies)
+    saved = checkpoints.Checkpoints(
+        model, folder, profiles.settings(tiny, through=3), every=0
+    )
+    done = saved.restore()
+    model.fit(
+        preprocessing.MaskedBatches(training_rows, tiny, vocabulary, legs * pace),
+        initial_epoch=done,
+        epochs=legs,
+        steps_per_epoch=pace,
+        shuffle=False,
+        callbacks=[saved, *callbacks],
+        verbose=0,
+    )
+    return model, done
+
+
+with tempfile.TemporaryDirectory() as halfway:
+    try:
+        train_from_the_first_batch(halfway, [Interrupt()])
+    except KeyboardInterrupt:
+        resumed, found = train_from_the_first_batch(halfway)
+
+# %% 3: the loss that Keras reports, which is the sum of both games
+cost = two_history["loss"][-1] - one_history["loss"][-1]
+gain, low, high = results.paired_difference(right["two games"], right["one game"])
+
+# %% 4: the profile says `word_vectors`, so the encoder is taken to have them
+untrained = models.build_encoder(profile)
+accuracy = {
+    "random": 100 * right["random"].mean(),
+    "untrained": 100 * frozen(untrained).mean(),
+    "counted": 100 * right["one game"].mean(),
+}
+
+# %% 5: tokens are shuffled, and words torn into their pieces
+inner = np.array([token.startswith("##") for token in vocabulary])
+rng = np.random.default_rng(profile.seed)
+shuffled = rng.permuted(np.asarray(validation_rows), axis=1)
+rise = losses_on(word_model, shuffled).mean() - in_order
+
+# %% 6: what everybody can complete
+questions = {
+    "one of the [MASK] parameters": "best",
+    "this is [MASK] example": "an",
+    "the number [MASK] samples": "of",
+}
