@@ -211,7 +211,11 @@ def tokens(rows, title=""):
                 fontsize=8,
             )
             x += width + 0.7
-    shown = " ".join(text for row in rows for text, _ in row)
+    shown = " ".join(
+        f"({kind}: {text})" if kind in ("hidden", "random") else text
+        for row in rows
+        for text, kind in row
+    )
     _show(figure, f"Tokens in boxes ({title}): {shown}")
 
 
