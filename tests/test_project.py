@@ -160,6 +160,7 @@ def test_words_are_spelt_as_dictionaries_have_them():
             "helpers",
             "notebooks",
             "benchmarks",
+            "book",
         ],
         cwd=REPOSITORY,
         capture_output=True,
