@@ -74,10 +74,10 @@ class RotaryAttention(layers.Layer):
             inputs: as for a call.
 
         Returns:
-            A float tensor, `(batch, heads, sequence, sequence)`, each row with sum 1.
+            A float32 tensor, `(batch, heads, sequence, sequence)`, each row with sum 1.
         """
         query, key, _ = self._turned(inputs)
-        scores = ops.einsum("bqhd,bkhd->bhqk", query, key)
+        scores = ops.cast(ops.einsum("bqhd,bkhd->bhqk", query, key), "float32")
         return ops.softmax(scores / query.shape[-1] ** 0.5)
 
     def compute_output_shape(self, inputs_shape, padding_mask_shape=None):
@@ -214,7 +214,7 @@ def attention_maps(encoder, token_ids):
         token_ids: int array, `(batch, sequence)`, without padding.
 
     Returns:
-        A float array, `(blocks, batch, heads, sequence, sequence)`, each row with sum 1.
+        A float32 array, `(blocks, batch, heads, sequence, sequence)`, each row with sum 1.
     """
     classic = keras_hub.layers.TransformerEncoder
     found = [
@@ -230,7 +230,7 @@ def attention_maps(encoder, token_ids):
             found, keras.Model(encoder.input, inputs)(token_ids), strict=True
         )
     ]
-    return np.stack([ops.convert_to_numpy(one) for one in maps])
+    return np.stack([ops.convert_to_numpy(one).astype("float32") for one in maps])
 
 
 def token_embedding(encoder):
