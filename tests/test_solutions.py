@@ -45,11 +45,12 @@ def test_a_check_refuses_a_wrong_answer_and_passes_the_right_one(name):
         for place, cell in enumerate(notebook.cells):
             client.execute_cell(cell, place)
         for number, (answer, check) in exercises(notebook).items():
-            attempt = nbformat.v4.new_code_cell(wrong[number])
-            client.execute_cell(attempt, answer)
+            # execute_cell puts what it runs in the notebook's place, so the right one is kept.
+            right = notebook.cells[answer]
+            client.execute_cell(nbformat.v4.new_code_cell(wrong[number]), answer)
             with pytest.raises(nbclient.exceptions.CellExecutionError) as refused:
                 client.execute_cell(notebook.cells[check], check)
             assert refused.value.ename == "AssertionError", f"exercise {number}"
             assert refused.value.evalue, f"exercise {number}: the check gives no reason"
-            client.execute_cell(notebook.cells[answer], answer)
+            client.execute_cell(right, answer)
             client.execute_cell(notebook.cells[check], check)
