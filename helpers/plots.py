@@ -8,6 +8,7 @@ import io
 
 import matplotlib.pyplot as plt
 import numpy as np
+from adjustText import adjust_text
 from IPython.display import display
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import FancyBboxPatch, Patch
@@ -16,6 +17,9 @@ from matplotlib.ticker import MaxNLocator
 # Okabe and Ito's palette, from dark to light, so that it also reads in grey.
 PRETRAINED, SCRATCH, WORDS, CHANCE = "#0072B2", "#D55E00", "#E69F00", "#7F7F7F"
 WIDTH = 7.5
+
+# Between the boxes of tokens, in hundredths of a picture's width.
+GAP = 0.7
 
 # What a picture is drawn with and shown at, in dots an inch: sharp on fine screens, too.
 DRAWN, SHOWN = 160, 100
@@ -150,7 +154,7 @@ def curves(series, xlabel, ylabel, levels=None):
             marker=marker,
             markersize=4,
             label=label,
-            markevery=0.1,
+            markevery=max(1, len(x) // 10),
         )
     for (label, height), line in zip((levels or {}).items(), (":", "-."), strict=False):
         axis.axhline(height, color=CHANCE, linestyle=line, label=label)
@@ -158,11 +162,17 @@ def curves(series, xlabel, ylabel, levels=None):
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False)
     words = [
-        f"{label} from {_short(y[0])} to {_short(y[-1])}"
+        f"{label} from {_short(y[0])} to {_short(y[-1])}, "
+        f"lowest {_short(min(y))}, highest {_short(max(y))}"
         for label, (_, y) in series.items()
     ]
     words += [f"{label} at {_short(height)}" for label, height in (levels or {}).items()]
     _show(figure, f"Lines of {ylabel} over {xlabel}: {'; '.join(words)}.")
+
+
+def _box(text):
+    """The width of the box around a token, in hundredths of the picture's."""
+    return 1.15 * len(text) + 1.2
 
 
 def tokens(rows, title=""):
@@ -187,7 +197,7 @@ def tokens(rows, title=""):
     for y, row in enumerate(rows):
         x = 0.5
         for text, kind in row:
-            width = 1.15 * len(text) + 1.2
+            width = _box(text)
             back, front = fill[kind]
             axis.add_patch(
                 FancyBboxPatch(
@@ -210,7 +220,7 @@ def tokens(rows, title=""):
                 family="monospace",
                 fontsize=8,
             )
-            x += width + 0.7
+            x += width + GAP
     shown = " ".join(
         f"({kind}: {text})" if kind in ("hidden", "random") else text
         for row in rows
@@ -219,15 +229,15 @@ def tokens(rows, title=""):
     _show(figure, f"Tokens in boxes ({title}): {shown}")
 
 
-def wrap(tokens_and_kinds, characters=72):
+def wrap(tokens_and_kinds):
     """Breaks a list for `tokens` into lines that fit."""
-    rows, length = [[]], 0
+    rows, filled = [[]], 0
     for token, kind in tokens_and_kinds:
-        if length + len(token) + 2 > characters:
+        if filled + _box(token) > 99:
             rows.append([])
-            length = 0
+            filled = 0
         rows[-1].append((token, kind))
-        length += len(token) + 2
+        filled += _box(token) + GAP
     return rows
 
 
@@ -406,8 +416,10 @@ def attention(maps, tokens):
         axis.set_xticks(places, tokens, rotation=90, fontsize=7)
         axis.set_yticks(places, tokens, fontsize=7)
         words.append(f"{title}: a token gives at most {100 * weights.max():.1f} %")
-    figure.supxlabel("token that is looked at", fontsize=9)
-    figure.supylabel("token that looks", fontsize=9)
+    for axis in axes[-columns:]:
+        axis.set_xlabel("is looked at", fontsize=8.5)
+    for axis in axes[::columns]:
+        axis.set_ylabel("looks", fontsize=8.5)
     figure.colorbar(
         picture, ax=axes, label="attention", location="bottom", shrink=0.4, aspect=30
     )
@@ -425,26 +437,23 @@ def word_maps(maps, groups):
     names = [word for words in groups.values() for word in words]
     styles = ((PRETRAINED, "o"), (SCRATCH, "s"), (WORDS, "^"), (CHANCE, "D"))
     for axis, (title, points) in zip(axes, maps.items(), strict=True):
-        axis.set_title(title)
+        axis.set(title=title, xlabel="first component", ylabel="second component")
+        axis.margins(0.2, 0.1)
         first = 0
         for (group, members), (color, marker) in zip(groups.items(), styles, strict=False):
             x, y = points[first : first + len(members)].T
             axis.scatter(x, y, 18, color, marker, label=group)
             first += len(members)
-        # From top to bottom, right and left in turn: near points keep their names.
-        for turn, number in enumerate(np.argsort(-points[:, 1])):
-            side = -1 if turn % 2 else 1
-            axis.annotate(
-                names[number],
-                points[number],
-                (5 * side, 0),
-                textcoords="offset points",
-                ha="right" if turn % 2 else "left",
-                va="center",
-                fontsize=7.5,
-            )
-        axis.set(xlabel="first component", ylabel="second component")
-        axis.margins(0.2, 0.1)
+        figure.draw_without_rendering()  # a name's room depends on the size of the axes
+        adjust_text(
+            [
+                axis.text(*point, name, size=7.5)
+                for point, name in zip(points, names, strict=True)
+            ],
+            *points.T,
+            ax=axis,
+            expand=(1.3, 1.5),
+        )
     figure.legend(
         *axes[0].get_legend_handles_labels(),
         loc="outside lower center",

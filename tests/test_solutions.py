@@ -45,7 +45,7 @@ def test_a_check_refuses_a_wrong_answer_and_passes_the_right_one(name):
         for place, cell in enumerate(notebook.cells):
             client.execute_cell(cell, place)
         for number, (answer, check) in exercises(notebook).items():
-            # execute_cell puts what it runs in the notebook's place, so the right one is kept.
+            # execute_cell puts what it runs into the notebook: the right one is kept.
             right = notebook.cells[answer]
             client.execute_cell(nbformat.v4.new_code_cell(wrong[number]), answer)
             with pytest.raises(nbclient.exceptions.CellExecutionError) as refused:
