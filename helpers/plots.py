@@ -180,13 +180,13 @@ def tokens(rows, title=""):
 
     Args:
         rows: list of lists of pairs: a token, and one of "plain", "hidden", "special",
-            "random".
+            "chosen".
         title: string.
     """
     fill = {
         "plain": ("#F2F2F2", "black"),
         "hidden": (PRETRAINED, "white"),
-        "random": (WORDS, "black"),
+        "chosen": (WORDS, "black"),
         "special": ("white", CHANCE),
     }
     height = (0.4 if title else 0.1) + 0.42 * len(rows)
@@ -222,7 +222,7 @@ def tokens(rows, title=""):
             )
             x += width + GAP
     shown = " ".join(
-        f"({kind}: {text})" if kind in ("hidden", "random") else text
+        f"({kind}: {text})" if kind in ("hidden", "chosen") else text
         for row in rows
         for text, kind in row
     )
