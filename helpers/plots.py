@@ -444,7 +444,14 @@ def word_maps(maps, groups):
             x, y = points[first : first + len(members)].T
             axis.scatter(x, y, 18, color, marker, label=group)
             first += len(members)
-        figure.draw_without_rendering()  # a name's room depends on the size of the axes
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=len(groups),
+        frameon=False,
+    )
+    figure.draw_without_rendering()  # a name's room depends on the size of the axes
+    for axis, points in zip(axes, maps.values(), strict=True):
         adjust_text(
             [
                 axis.text(*point, name, size=7.5)
@@ -454,12 +461,6 @@ def word_maps(maps, groups):
             ax=axis,
             expand=(1.3, 1.5),
         )
-    figure.legend(
-        *axes[0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=len(groups),
-        frameon=False,
-    )
     listed = "; ".join(f"{group}: {' '.join(words)}" for group, words in groups.items())
     _show(figure, f"Maps of words, {' and '.join(maps)}. {listed}.")
 
