@@ -1,34 +1,53 @@
-# `make tutorial` runs the series, `make test` proves it, and `make lab` opens it.
-# `make outputs` refreshes the stored outputs, `make colab REPOSITORY=owner/name` says where
-# Colab finds the series, `make torch` runs it on PyTorch, in an environment of its own, and
-# `make book` builds it as a web site, in another one.
+# `make tutorial` runs the series, `make test` proves it in a quarter of an hour, and `make
+# test-slow` proves the rest; `make lab` opens it. `make outputs` refreshes the stored outputs,
+# `make colab REPOSITORY=owner/name` says where Colab finds the series, `make torch` runs it on
+# PyTorch, in an environment of its own, and `make book` builds it as a web site, in another.
 
 PYTHON ?= python3
 PROFILE ?= sample
+# YAML: SETTINGS="seed: 1, corpus: my texts.txt"
+SETTINGS ?=
 VENV := .venv
 INSTALLED := $(VENV)/installed
 TORCH := .venv-torch
 BOOK := .venv-book
+NOTEBOOKS := 01_setup_and_baseline 02_mlm_preprocessing 03_encoder_pretraining 04_fine_tuning
+ARTIFACTS := $(or $(TUTORIAL_ARTIFACTS),$(CURDIR)/artifacts)
+TESTED := artifacts/tested/sample/04_fine_tuning.json
 
 # Large arrays in huge pages: a step of pretraining then takes a sixth less time, which it
 # would spend on page faults. For the C library of Linux; others don't read it.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: tutorial test book lab outputs colab torch clean
+.PHONY: tutorial series test test-slow book lab outputs colab torch clean
 
 tutorial: $(INSTALLED)
-	$(VENV)/bin/python -m helpers.tutorial $(PROFILE) $(SETTINGS)
+	@$(MAKE) --no-print-directory series
 
-# From nothing, into a folder of its own: what `make tutorial` left is neither used nor lost.
-test: $(INSTALLED) book
+# Papermill writes what a cell prints to the terminal as it comes.
+series:
+	mkdir -p "$(ARTIFACTS)/$(PROFILE)"
+	set -e; for name in $(NOTEBOOKS); do \
+		$(VENV)/bin/papermill notebooks/$$name.ipynb "$(ARTIFACTS)/$(PROFILE)/$$name.ipynb" \
+			--parameters PROFILE "$(PROFILE)" --parameters_yaml 'OVERRIDES: {$(SETTINGS)}' \
+			--cwd . --stdout-file - --no-progress-bar; \
+		$(VENV)/bin/jupyter nbconvert --to html --log-level ERROR \
+			--CoalesceStreamsPreprocessor.enabled=True \
+			"$(ARTIFACTS)/$(PROFILE)/$$name.ipynb"; \
+	done
+
+test: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/python -m pytest tests --ignore tests/test_solutions.py
-	$(BOOK)/bin/python -m pytest book
-	rm -rf artifacts/tested
-	TUTORIAL_ARTIFACTS=$(CURDIR)/artifacts/tested $(VENV)/bin/python -m pytest \
-		--nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
-		--nbval-cell-timeout 1800 notebooks tests/test_solutions.py
+	$(VENV)/bin/python -m pytest tests --durations 25
+	$(VENV)/bin/python -m pytest --nbval notebooks --durations 25
+
+# The solutions need what the series leaves.
+test-slow: $(INSTALLED) $(BOOK)/installed
+	test -f $(TESTED) || $(VENV)/bin/python -m pytest --nbval notebooks
+	$(VENV)/bin/python -m pytest tests -m slow --durations 25
+	$(MAKE) book
+	$(BOOK)/bin/python -m pytest -o addopts= book --durations 25
 
 # From the stored outputs, without executing anything, into artifacts/book/_build/html. A
 # warning fails it. In api/ it writes the pages of `helpers`, and takes them away again.
@@ -40,19 +59,33 @@ book: $(BOOK)/installed
 lab: $(INSTALLED)
 	$(VENV)/bin/jupyter lab notebooks
 
+# Each notebook is executed in place, and keeps no other metadata than its kernel's name.
 outputs: $(INSTALLED)
 	rm -rf artifacts/outputs
-	TUTORIAL_ARTIFACTS=$(CURDIR)/artifacts/outputs \
-		$(VENV)/bin/python -m helpers.tutorial sample --in-place
+	TUTORIAL_ARTIFACTS="$(CURDIR)/artifacts/outputs" $(VENV)/bin/jupyter nbconvert \
+		--to notebook --execute --inplace --log-level ERROR \
+		--ExecutePreprocessor.record_timing=False \
+		--NotebookExporter.preprocessors="['nbconvert.preprocessors.CoalesceStreamsPreprocessor']" \
+		--ExecutePreprocessor.extra_arguments="['--log-level=ERROR']" \
+		--ClearMetadataPreprocessor.enabled=True \
+		--ClearMetadataPreprocessor.clear_cell_metadata=False \
+		--ClearMetadataPreprocessor.preserve_nb_metadata_mask="{'kernelspec'}" \
+		$(NOTEBOOKS:%=notebooks/%.ipynb) $(NOTEBOOKS:%=notebooks/solutions/%.ipynb)
+	$(VENV)/bin/python scripts/outputs.py
 
-colab: $(INSTALLED)
-	$(VENV)/bin/python -m helpers.colab $(REPOSITORY)
+colab:
+	@echo '$(REPOSITORY)' | grep -Eqx '[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+' || \
+		{ echo 'Give the owner and the name of a repository: make colab REPOSITORY=a/b'; exit 1; }
+	old=$$(sed -n 's#^Repository = "https://github.com/\(.*\)"#\1#p' pyproject.toml); \
+	sed -E -i.old "s#(github\.com|/github)/$$old([^A-Za-z0-9_.-]|\$$)#\1/$(REPOSITORY)\2#g" \
+		pyproject.toml README.md notebooks/*.ipynb notebooks/solutions/*.ipynb
+	rm -f *.old notebooks/*.old notebooks/solutions/*.old
 
 torch: $(TORCH)/installed
 	KERAS_BACKEND=torch $(TORCH)/bin/python -m pytest tests/test_models.py \
-		tests/test_training.py tests/test_backends.py
-	KERAS_BACKEND=torch TUTORIAL_ARTIFACTS=$(CURDIR)/artifacts/torch \
-		$(TORCH)/bin/python -m helpers.tutorial $(PROFILE) $(SETTINGS)
+		tests/test_training.py
+	KERAS_BACKEND=torch TUTORIAL_ARTIFACTS="$(CURDIR)/artifacts/torch" \
+		$(MAKE) series VENV=$(TORCH)
 
 # Marked as installed only at the end, so that a broken installation is made again.
 $(INSTALLED): requirements.txt pyproject.toml

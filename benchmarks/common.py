@@ -105,81 +105,6 @@ def take_turns(workers, rounds=ROUNDS):
     return pd.DataFrame(answers)
 
 
-def random_corpus(profile, rows=4000):
-    """A vocabulary and rows of the profile's shape, for what only the clock sees.
-
-    Args:
-        profile: a `Profile`.
-        rows: int.
-
-    Returns:
-        A list of strings, and an int32 array, `(rows, sequence)`, without special tokens.
-    """
-    from helpers import preprocessing
-
-    special = preprocessing.SPECIAL_TOKENS
-    words = [f"w{number}" for number in range(profile.vocabulary_size - len(special))]
-    shape = rows, profile.sequence_length
-    draw = np.random.default_rng(0).integers
-    return [*special, *words], draw(len(special), profile.vocabulary_size, shape, "int32")
-
-
-def prepare(profile):
-    """What notebook 02 makes, without its explanations.
-
-    Args:
-        profile: a `Profile`.
-
-    Returns:
-        The texts, the vocabulary, the rows, the word vectors, and the seconds that rows and
-        vectors took.
-    """
-    from helpers import corpora, preprocessing
-
-    texts = list(corpora.read_corpus(profile))
-    vocabulary = preprocessing.load_vocabulary(profile)
-    before = time.perf_counter()
-    rows = preprocessing.corpus_rows(profile, texts, vocabulary)
-    counts = preprocessing.cooccurrence_counts(
-        rows[: profile.counted_rows], profile.window, vocabulary
-    )
-    vectors = preprocessing.word_vectors(counts, profile.hidden_dim, profile.seed)
-    return texts, vocabulary, rows, vectors, time.perf_counter() - before
-
-
-def bag_of_words(profile, train, test, seed, epochs):
-    """Trains notebook 01's baseline, for two classes.
-
-    Args:
-        profile: a `Profile`.
-        train: DataFrame of `text` and `label`, 0 or 1.
-        test: another one.
-        seed: int.
-        epochs: int.
-
-    Returns:
-        A bool array, `(test sentences,)`: which it got right.
-    """
-    import keras
-    import tensorflow as tf
-
-    keras.utils.set_random_seed(seed)
-    words = keras.layers.TextVectorization(
-        max_tokens=profile.baseline_words, output_mode="multi_hot"
-    )
-    words.adapt(tf.constant(list(train.text)))
-    x, x_test = (
-        keras.ops.convert_to_numpy(words(tf.constant(list(part.text))))
-        for part in (train, test)
-    )
-    model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid")])
-    optimizer = keras.optimizers.get(profile.baseline_optimizer)
-    optimizer.learning_rate = profile.baseline_rate
-    model.compile(loss="binary_crossentropy", optimizer=optimizer)
-    model.fit(x, train.label.to_numpy(), epochs=epochs, verbose=0)
-    return (model.predict(x_test, verbose=0)[:, 0] > 0.5) == test.label.to_numpy()
-
-
 def guide_masking(profile, vocabulary):
     """How the Keras guide makes a batch: lines tokenised, padded and masked each time.
 
@@ -193,6 +118,8 @@ def guide_masking(profile, vocabulary):
     """
     import keras_hub
 
+    from helpers import preprocessing
+
     tokenizer = keras_hub.tokenizers.WordPieceTokenizer(
         vocabulary=vocabulary,
         sequence_length=profile.sequence_length,
@@ -203,7 +130,7 @@ def guide_masking(profile, vocabulary):
         vocabulary_size=len(vocabulary),
         mask_selection_rate=profile.mask_rate,
         mask_selection_length=profile.predictions_per_sequence,
-        mask_token_id=vocabulary.index("[MASK]"),
+        mask_token_id=preprocessing.MASK,
     )
 
     def mask(lines):

@@ -2,12 +2,14 @@
 
     python benchmarks/input_pipeline.py
 
-All three read the same reviews. Ours cuts stored tokens; the guide's way reads lines,
-tokenises them in every epoch and pads them; Hugging Face's stores tokens in Arrow, and
-masks in `DataCollatorForLanguageModeling`, in this process and in two workers.
+All three read the same reviews. Ours cuts stored tokens into rows; the guide's way reads
+lines, tokenises them in every epoch and pads them; Hugging Face's stores tokens in Arrow,
+and masks in `DataCollatorForLanguageModeling`, in this process and in two workers.
 """
 
+import itertools
 import os
+import pathlib
 import resource
 import sys
 import tempfile
@@ -18,7 +20,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 SECONDS = 5  # of a measurement
-SIZE = {"sequence_length": 128, "batch_size": 128, "predictions_per_sequence": 32}
+SIZE = {"sequence_length": 128, "batch_size": 128, "mask_rate": 0.25}
 OURS, GUIDE = "ours", "as in the guide"
 HERE, WORKERS = "datasets, collator", "datasets, collator in 2 workers"
 
@@ -30,7 +32,7 @@ def prepare():
     helpers.choose_backend("jax")
     from helpers import corpora, preprocessing, profiles
 
-    profile = profiles.load_profile(mask_rate=0.25, **SIZE)
+    profile = profiles.load_profile(**SIZE)
     texts = list(corpora.read_corpus(profile))
     return profile, texts, preprocessing.learn_vocabulary(texts, profile.vocabulary_size)
 
@@ -42,16 +44,17 @@ def endless(make):
 
 
 def ours():
-    from helpers import preprocessing
+    from helpers import masking, preprocessing
 
     profile, texts, vocabulary = prepare()
     with tempfile.TemporaryDirectory() as folder:
-        # Mapped into memory, the shards outlive their names.
-        rows = preprocessing.store_rows(profile, vocabulary, texts, folder)
+        path = pathlib.Path(folder, "rows.bin")
+        preprocessing.store_rows(texts, vocabulary, path)
+        # Mapped into memory, the file outlives its name.
+        rows, _ = preprocessing.open_rows(profile, path)
     del texts
-    return endless(
-        lambda: preprocessing.MaskedBatches(rows, profile, vocabulary, 5000)
-    ), 0.0
+    batches = masking.MaskedBatches(rows, profile, steps=1)  # any number of them, in fact
+    return (batches[number] for number in itertools.count()), 0.0
 
 
 def guide():
@@ -109,7 +112,9 @@ def hugging_face(workers):
         shuffle=True,
         drop_last=True,
         num_workers=workers,
-        collate_fn=DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.25),
+        collate_fn=DataCollatorForLanguageModeling(
+            tokenizer, mlm_probability=profile.mask_rate
+        ),
     )
     batch = next(iter(loader))
     return endless(lambda: loader), 1 - float(batch["attention_mask"].float().mean())

@@ -4,9 +4,12 @@
 
 Trains a bag of words, the encoder from scratch and the pretrained one on 50 labelled
 sentences, on more, and on all. Needs what notebook 3 leaves. Writes the figures that
-notebook 4 draws, `helpers/labels.csv`. They are of the test sentences, which decided
-nothing; the rule for the number of epochs was chosen on validation sentences.
+notebook 4 draws, `benchmarks/labels.csv`, and puts them into the table in
+`benchmarks/README.md`. They are of the test sentences, which decided nothing; the rule for
+the number of epochs was chosen on validation sentences.
 """
+
+import re
 
 import common
 import numpy as np
@@ -17,28 +20,65 @@ import helpers
 helpers.choose_backend("jax")
 
 import keras
+import tensorflow as tf
 
 from helpers import corpora, preprocessing, profiles, results, training
 
 LABELS = 50, 100, 250, 500, 1000, 2000
 SEEDS = 5
 
+# The baseline of notebook 1.
+BATCH_SIZE, LEARNING_RATE = 32, 3e-3
+EPOCHS, FEW_EPOCHS = 5, 30
+
+FIGURES = common.FOLDER / "labels.csv"
+PAGE = common.FOLDER / "README.md"
+
 
 def epochs(labels, few, every):
     """How often to read so many sentences: passes, int.
 
-    As often as the profile says where it says it; in between in proportion, both on a
-    logarithmic scale. With fewer, as many steps as with the profile's few labels.
+    As often as the series does where it says it; in between in proportion, both on a
+    logarithmic scale. With fewer, as many steps as with the few labels of the series.
 
     Args:
         labels: int, sentences.
-        few: pair of sentences and epochs, the profile's with few labels.
+        few: pair of sentences and epochs, the series' with few labels.
         every: the same with all labels.
     """
     if labels < few[0]:
         return round(few[0] * few[1] / labels)
     sentences, passes = np.log([few, every]).T
     return round(np.exp(np.interp(np.log(labels), sentences, passes)))
+
+
+def bag_of_words(profile, train, test, seed, epochs):
+    """Trains notebook 1's baseline, for two classes.
+
+    Args:
+        profile: a `Profile`.
+        train: DataFrame of `text` and `label`, 0 or 1.
+        test: another one.
+        seed: int.
+        epochs: int.
+
+    Returns:
+        A bool array, `(test sentences,)`: which it got right.
+    """
+    keras.utils.set_random_seed(seed)
+    words = keras.layers.TextVectorization(
+        max_tokens=profile.baseline_words, output_mode="multi_hot"
+    )
+    words.adapt(tf.constant(list(train.text)))
+    x, x_test = (
+        keras.ops.convert_to_numpy(words(tf.constant(list(part.text))))
+        for part in (train, test)
+    )
+    model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid")])
+    model.compile(keras.optimizers.Adam(LEARNING_RATE), loss="binary_crossentropy")
+    labels = train.label.to_numpy()
+    model.fit(x, labels, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
+    return (model.predict(x_test, verbose=0)[:, 0] > 0.5) == test.label.to_numpy()
 
 
 def accuracies(profile, task, measured, encode, pretrained):
@@ -57,9 +97,9 @@ def accuracies(profile, task, measured, encode, pretrained):
     """
     total = len(task.train)
     passes = {
-        "bag of words": (profile.baseline_few_epochs, profile.baseline_epochs),
-        "from scratch": (profile.scratch_few_epochs, profile.finetuning_epochs),
-        "pretrained": (profile.finetuning_few_epochs, profile.finetuning_epochs),
+        "bag of words": (FEW_EPOCHS, EPOCHS),
+        "from scratch": (training.SCRATCH_FEW_EPOCHS, profile.finetuning_epochs),
+        "pretrained": (profile.finetuning_epochs, profile.finetuning_epochs),
     }
     ids, answers = encode(measured)
     right = {}
@@ -67,18 +107,18 @@ def accuracies(profile, task, measured, encode, pretrained):
         for seed in range(profile.seed, profile.seed + SEEDS):
             train = task.train
             if labels < total:
-                train = corpora.few(task.train, labels, seed)
+                train = corpora.draw_few(task.train, labels, seed)
             for name, (few, every) in passes.items():
                 often = epochs(labels, (profile.few_labels, few), (total, every))
                 if name == "bag of words":
-                    correct = common.bag_of_words(profile, train, measured, seed, often)
+                    correct = bag_of_words(profile, train, measured, seed, often)
                 else:
                     start = pretrained if name == "pretrained" else None
-                    model, _ = training.train_classifier(
-                        profile, encode(train), seed, often, start
+                    model = training.train_classifier(
+                        profile, *encode(train), seed, often, start
                     )
-                    chances = training.class_probabilities(model, ids)
-                    correct = chances.argmax(axis=1) == answers
+                    probabilities = training.class_probabilities(model, ids)
+                    correct = probabilities.argmax(axis=1) == answers
                 right.setdefault((labels, name), []).append(correct)
         print(
             labels,
@@ -88,15 +128,28 @@ def accuracies(profile, task, measured, encode, pretrained):
     return right
 
 
+def tabulate():
+    """Puts the figures into the page's table."""
+    found = pd.read_csv(FIGURES, index_col=["labels", "model"])
+    cells = found.apply(
+        lambda row: f"{row.accuracy:.1f} ({row.low:.1f} to {row.high:.1f})", axis=1
+    )
+    table = cells.unstack().reset_index().to_markdown(index=False)
+    before = r"(## Accuracy against labels\n\n)(?:\|.*\n)+"
+    page = PAGE.read_text("utf-8")
+    PAGE.write_text(re.sub(before, lambda old: f"{old[1]}{table}\n", page), "utf-8")
+
+
 def main():
     profile = profiles.load_profile()
     task = corpora.read_task(profile)
+    vocabulary, *_ = results.read_preprocessing(profile)
     results.read_record(profile, 3)
-    vocabulary = results.path(profile, "vocabulary.txt").read_text("utf-8").split("\n")
     pretrained = keras.saving.load_model(results.path(profile, "encoder.keras"))
 
     def encode(sentences):
-        rows = preprocessing.sentence_rows(profile, sentences.text, vocabulary)
+        length = profile.sentence_lengths[-1]
+        rows = preprocessing.sentence_rows(sentences.text, vocabulary, length)
         return rows, sentences.label.to_numpy()
 
     right = accuracies(profile, task, task.test, encode, pretrained)
@@ -109,20 +162,9 @@ def main():
         },
         names=["labels", "model"],
     )
-    found = found.round(2)
-    found.to_csv(results.LABELS)
-    table = found.apply(
-        lambda row: f"{row.accuracy:.1f} ({row.low:.1f} to {row.high:.1f})", axis=1
-    ).unstack()
-    common.report(
-        "labels",
-        "Accuracy against labels",
-        table,
-        f"Test accuracy (%), mean of {SEEDS} seeds, each of which draws other labelled "
-        "sentences, with its 95 % interval over test sentences.",
-        "",
-        common.versions("keras", "keras-hub", "jax"),
-    )
+    found.round(2).to_csv(FIGURES)
+    tabulate()
+    print(common.machine(), common.versions("keras", "keras-hub", "jax"), sep="; ")
 
 
 if __name__ == "__main__":

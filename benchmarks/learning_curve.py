@@ -24,13 +24,34 @@ helpers.choose_backend("jax")
 import keras
 import tensorflow as tf
 
-from helpers import preprocessing, profiles, training
+from helpers import corpora, masking, models, preprocessing, profiles, training
 
 MINUTES = 10
 STEPS = 2400  # of ours, by when its schedule ends; about as many as fit
 LINE = 140  # characters
 TURN = 30  # seconds
+WINDOW = 20  # tokens; that of notebook 2
 OURS, GUIDE = "ours", "the guide's"
+
+
+def prepare(profile):
+    """What notebook 2 makes, without its explanations.
+
+    Args:
+        profile: a `Profile`.
+
+    Returns:
+        The texts, the vocabulary, the rows, the word vectors, and the seconds that rows and
+        vectors took.
+    """
+    texts = list(corpora.read_corpus(profile))
+    vocabulary = preprocessing.load_vocabulary(profile)
+    before = time.perf_counter()
+    token_ids = preprocessing.tokenize(texts, vocabulary)
+    rows = preprocessing.pack(token_ids, profile.sequence_length)
+    counts = preprocessing.cooccurrence_counts(rows, WINDOW, len(vocabulary))
+    vectors = preprocessing.word_vectors(counts, profile.hidden_dim, profile.seed)
+    return texts, vocabulary, rows, vectors, time.perf_counter() - before
 
 
 def guide_batches(lines, profile, vocabulary):
@@ -48,25 +69,38 @@ def guide_batches(lines, profile, vocabulary):
     )
 
 
-class Contestant:
-    """A model, its batches, and its own clock."""
+def guide_model(profile):
+    """The guide's model, compiled as there: a constant rate, no clipping, and a head that
+    knows nothing of frequencies. Unlike the guide's it doesn't attend to padding."""
+    encoder = models.build_encoder(profile)
+    unknown = np.zeros(profile.vocabulary_size)
+    model = models.build_pretraining_model(encoder, profile, unknown)
+    model.compile(
+        optimizer=keras.optimizers.AdamW(profile.learning_rate),
+        loss={"masked_words": training.cross_entropy},
+        weighted_metrics={"masked_words": ["accuracy"]},
+    )
+    return model
 
-    def __init__(self, profile, batches, log_frequencies, vectors=None, seconds=0.0):
-        keras.utils.set_random_seed(profile.seed)
-        self.model = training.pretraining_model(
-            profile, profile.pretraining_steps, log_frequencies, vectors
-        )
-        self.batches, self.profile, self.seconds = batches, profile, seconds
-        self.steps, self.curve = 0, []
+
+class Contestant:
+    """A compiled model, its batches, and its own clock."""
+
+    def __init__(self, model, batches, seconds=0.0):
+        self.model, self.batches, self.seconds = model, batches, seconds
+        self.steps, self.curve, self.done = 0, [], False
 
     def turn(self, validation):
         """Trains for `TURN` seconds, then measures with the clock stopped."""
         before = time.perf_counter()
-        while time.perf_counter() - before < TURN and not self.done():
-            features, labels, weights = next(self.batches)
-            self.model.train_on_batch(features, labels, weights)
-            self.steps += 1
+        while time.perf_counter() - before < TURN and not self.done:
+            if batch := next(self.batches, None):
+                self.model.train_on_batch(*batch)
+                self.steps += 1
+            else:
+                self.done = True
         self.seconds += time.perf_counter() - before
+        self.done |= self.seconds >= 60 * MINUTES
         total = count = 0.0
         for features, labels, weights in validation:
             logits = self.model.predict_on_batch(features)["masked_words"]
@@ -75,63 +109,47 @@ class Contestant:
             count += weights["masked_words"].sum()
         self.curve.append((self.seconds, self.steps, total / count))
 
-    def done(self):
-        return self.seconds >= 60 * MINUTES or self.steps >= self.profile.pretraining_steps
-
 
 def main():
     profile = profiles.load_profile("sample", pretraining_steps=STEPS)
-    texts, vocabulary, rows, vectors, prepared = common.prepare(profile)
+    texts, vocabulary, rows, vectors, prepared = prepare(profile)
     # The last texts are nobody's.
-    kept = len(rows) - profile.validation_sequences
-    validation_rows, rows = rows[kept:], rows[:kept]
-    texts = texts[: -(profile.validation_sequences * profile.sequence_length // 100)]
+    kept = preprocessing.VALIDATION_ROWS
+    validation_rows, rows = rows[-kept:], rows[:-kept]
+    texts = texts[: -(kept * profile.sequence_length // 100)]
     # Lines that just about fill a sequence, so that the guide's way loses no text by it.
     lines = [line for text in texts for line in textwrap.wrap(text, LINE)]
     lines = np.random.default_rng(profile.seed).permutation(lines)
-    log_frequencies = preprocessing.log_frequencies(rows, vocabulary)
-    validation = preprocessing.MaskedBatches(
-        validation_rows, profile, vocabulary, len(validation_rows) // profile.batch_size
-    )
+    log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
+    batches = masking.MaskedBatches(validation_rows, profile, kept // profile.batch_size)
+    validation = [batches[number] for number in range(len(batches))]
+    batches = masking.MaskedBatches(rows, profile, STEPS)
 
-    guide = profiles.load_profile(
-        "guide",
-        **{
-            name: getattr(profile, name)
-            for name in (
-                "vocabulary_size",
-                "sequence_length",
-                "predictions_per_sequence",
-                "hidden_dim",
-                "num_layers",
-                "num_heads",
-                "intermediate_dim",
-                "batch_size",
-            )
-        },
-        mask_rate=profile.mask_rate,
-        # Better than the guide, which has no padding mask.
-        attend_padding=False,
+    same = (
+        "vocabulary_size",
+        "sequence_length",
+        "mask_rate",
+        "hidden_dim",
+        "num_layers",
+        "num_heads",
+        "intermediate_dim",
+        "batch_size",
     )
+    guide = profiles.load_profile(
+        "guide", **{name: getattr(profile, name) for name in same}
+    )
+    keras.utils.set_random_seed(profile.seed)
     contestants = {
         OURS: Contestant(
-            profile,
-            iter(
-                preprocessing.MaskedBatches(
-                    rows, profile, vocabulary, profile.pretraining_steps
-                )
-            ),
-            log_frequencies,
-            vectors,
+            training.pretraining_model(profile, STEPS, log_frequencies, vectors),
+            (batches[number] for number in range(STEPS)),
             prepared,
         ),
-        GUIDE: Contestant(
-            guide, guide_batches(lines, guide, vocabulary), np.zeros(len(vocabulary))
-        ),
+        GUIDE: Contestant(guide_model(guide), guide_batches(lines, guide, vocabulary)),
     }
-    while not all(contestant.done() for contestant in contestants.values()):
+    while not all(contestant.done for contestant in contestants.values()):
         for name, contestant in contestants.items():
-            if not contestant.done():
+            if not contestant.done:
                 contestant.turn(validation)
                 seconds, steps, loss = contestant.curve[-1]
                 print(

@@ -13,6 +13,7 @@ import time
 
 import common
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 STEPS = 10
@@ -51,17 +52,17 @@ def ours():
     backend = helpers.choose_backend()
     import keras
 
-    from helpers import preprocessing, profiles, training
+    from helpers import masking, preprocessing, profiles, training
 
     profile = profiles.load_profile("sample")
     keras.utils.set_random_seed(profile.seed)
-    vocabulary, rows = common.random_corpus(profile)
+    size, shape = profile.vocabulary_size, (4000, profile.sequence_length)
+    words = len(preprocessing.SPECIAL_TOKENS), size
+    rows = np.random.default_rng(0).integers(*words, shape, "int32")
     model = training.pretraining_model(
-        profile,
-        profile.pretraining_steps,
-        preprocessing.log_frequencies(rows, vocabulary),
+        profile, profile.pretraining_steps, preprocessing.log_frequencies(rows, size)
     )
-    batches = preprocessing.MaskedBatches(rows, profile, vocabulary, STEPS)
+    batches = masking.MaskedBatches(rows, profile, STEPS)
     square = keras.random.normal((2048, 2048))
     if backend == "jax":
         import jax

@@ -7,38 +7,18 @@ modules that need it, so that the backend can still be chosen after `import help
 import atexit
 import contextlib
 import os
-import re
+import pathlib
 import shutil
+import sys
 import tempfile
 import warnings
 
-
-@contextlib.contextmanager
-def _silent_stderr():
-    """Drops what C++ code writes to the standard error stream.
-
-    TensorFlow reports at import, on file descriptor 2, that it found no GPU; no
-    setting of its own turns that off.
-    """
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, "w") as devnull:
-            os.dup2(devnull.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
+import tqdm
 
 
 def choose_backend(default="jax"):
-    """Imports Keras on `KERAS_BACKEND`, or on `default` where that isn't set.
-
-    Args:
-        default: string, "jax", "tensorflow" or "torch".
-
-    Returns:
-        The name of the backend in use.
-    """
+    """Imports Keras on `KERAS_BACKEND`, or on `default` ("jax", "tensorflow" or "torch")
+    where that isn't set: the name of the backend in use."""
     os.environ.setdefault("KERAS_BACKEND", default)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         # Keras gives JAX a new function for every model. With this JAX notices that it has
@@ -48,12 +28,6 @@ def choose_backend(default="jax"):
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-    flags = os.environ.get("XLA_FLAGS", "")
-    virtual = re.search(r"xla_force_host_platform_device_count=(\d+)", flags)
-    if virtual:
-        # Each of them may hold a thread while it waits for the others, and XLA makes as
-        # many threads as it finds cores. Twice as many as devices has been enough.
-        os.environ.setdefault("NPROC", str(2 * int(virtual[1])))
     with _silent_stderr(), warnings.catch_warnings(action="ignore"):
         import keras_hub  # noqa: F401
         import tensorflow as tf
@@ -66,3 +40,39 @@ def choose_backend(default="jax"):
         # TensorFlow then only prepares batches, and would take the GPU's memory.
         tf.config.set_visible_devices([], "GPU")
     return backend
+
+
+@contextlib.contextmanager
+def _silent_stderr():
+    """Drops what TensorFlow's C++ code writes at import; no setting of its own does."""
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "w") as devnull:
+            os.dup2(devnull.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Opens a file for bytes beside its place, and moves it there when it is whole; if that
+    fails, what was there before is kept."""
+    path = pathlib.Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def progress(**options):
+    """A `tqdm.tqdm` in one line that is gone when it is closed: what a cell prints next
+    takes its place in the stored outputs."""
+    options |= {"file": sys.stdout, "leave": False, "ncols": 80, "mininterval": 2}
+    return tqdm.tqdm(delay=2, **options)

@@ -1,7 +1,6 @@
-"""What the notebooks that train have in common."""
+"""What the notebooks that train have in common: devices, optimizers, loss, fine-tuning."""
 
-import hashlib
-import time
+import math
 
 import keras
 import numpy as np
@@ -9,310 +8,212 @@ import tensorflow as tf
 from keras import ops
 from sklearn.linear_model import LogisticRegression
 
-from helpers import checkpoints, devices, models, profiles
+import helpers
+from helpers import models
 
-WARM_UP = 0.05
+# Sentences in a batch of fine-tuning, and the dropout there.
+FINETUNING_BATCH_SIZE, FINETUNING_DROPOUT = 32, 0.1
+
+# Passes over few labels, for the encoder from scratch; chosen on training sentences.
+SCRATCH_FEW_EPOCHS = 10
 
 # Inverse strength of the penalty in the regression that a head starts from. The fewer the
 # labels, the more it matters: chosen at 250 to 1,000 (benchmarks/README.md).
 HEAD_STRENGTH = 0.01
 
-# What rows of sentences are cut to. More lengths mean less filling, but each is compiled,
-# which takes as long as a few hundred steps.
-LENGTHS = (24, 48, 96)
 
+def use_devices(profile):
+    """Has Keras use what there is to compute on, and says so in a sentence; models must be
+    built after this.
 
-def learning_rate(peak, steps, schedule="cosine"):
-    """The learning rate of every step.
-
-    A rise over the first 5 % of the steps, then a fall along half a cosine to 2 % of
-    the peak (Loshchilov and Hutter, 2017, https://arxiv.org/abs/1608.03983).
-
-    Args:
-        peak: float.
-        steps: int, steps of the whole training.
-        schedule: string, "cosine", or "constant" for the peak throughout.
-
-    Returns:
-        A float or a `keras.optimizers.schedules.LearningRateSchedule`.
+    On JAX, batches are split over as many devices as their size allows
+    (`keras.distribution.DataParallel`), and the precision is bfloat16 if the profile says
+    so and the device has it: TPUs, and NVIDIA's GPUs since compute capability 8.0. Weights
+    stay in float32 (Micikevicius et al., 2018, https://arxiv.org/abs/1710.03740).
     """
-    if schedule == "constant":
-        return peak
-    warm_up = max(1, round(WARM_UP * steps))
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        warmup_target=peak,
-        warmup_steps=warm_up,
-        decay_steps=max(1, steps - warm_up),
-        alpha=0.02,
-    )
+    if keras.backend.backend() != "jax":
+        return f"{keras.backend.backend()}, computing in float32"
+    import jax
+
+    names, device = keras.distribution.list_devices(), jax.devices()[0]
+    divides = math.gcd(profile.batch_size, FINETUNING_BATCH_SIZE)
+    use = names[: max(n for n in range(1, len(names) + 1) if divides % n == 0)]
+    if len(use) > 1:
+        split = keras.distribution.DataParallel(devices=use, auto_shard_dataset=False)
+        keras.distribution.set_distribution(split)
+    # AMD's version is no number.
+    version = str(getattr(device, "compute_capability", "")).partition(".")[0]
+    short = device.platform == "tpu" or (version.isdecimal() and int(version) >= 8)
+    precision = profile.precision if short else "float32"
+    keras.config.set_dtype_policy(precision.replace("bfloat16", "mixed_bfloat16"))
+    return f"jax on {', '.join(use)} of {len(names)}, computing in {precision}"
+
+
+def learning_rate(peak, steps):
+    """A rise over the first 5 % of the steps, then a fall along half a cosine to 2 % of
+    the peak (Loshchilov and Hutter, 2017, https://arxiv.org/abs/1608.03983)."""
+    rise = max(1, round(0.05 * steps))
+    options = {"warmup_target": peak, "warmup_steps": rise, "alpha": 0.02}
+    return keras.optimizers.schedules.CosineDecay(0.0, max(1, steps - rise), **options)
+
+
+def adamw(peak, steps):
+    """AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101)."""
+    rate = learning_rate(peak, steps)
+    return keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
 
 
 def pretraining_optimizer(profile, steps):
-    """The optimizer that the profile pretrains with.
-
-    Muon (Jordan, 2024, https://kellerjordan.github.io/posts/muon/) makes the update of
-    each matrix orthogonal; in Keras it leaves embeddings, norms and biases to Adam.
-
-    Args:
-        profile: a `Profile`.
-        steps: int, steps of the whole training.
-
-    Returns:
-        A `keras.optimizers.Optimizer`.
-    """
-    rate = learning_rate(profile.learning_rate, steps, profile.schedule)
+    """AdamW, or Muon (Jordan, 2024, https://kellerjordan.github.io/posts/muon/), which
+    makes a matrix's update orthogonal, and leaves embeddings, norms and biases to Adam."""
     if profile.optimizer == "adamw":
-        return adamw(profile, rate)
-    return keras.optimizers.Muon(
-        rate,
-        weight_decay=profile.weight_decay,
-        adam_weight_decay=profile.weight_decay,
-        adam_lr_ratio=profile.embedding_rate,
-        global_clipnorm=profile.clipnorm or None,
-    )
-
-
-def adamw(profile, rate):
-    """AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101).
-
-    Args:
-        profile: a `Profile`.
-        rate: what `learning_rate` gives.
-
-    Returns:
-        A `keras.optimizers.Optimizer`.
-    """
-    return keras.optimizers.AdamW(
-        rate,
-        weight_decay=profile.weight_decay,
-        global_clipnorm=profile.clipnorm or None,
-    )
+        return adamw(profile.learning_rate, steps)
+    rate = learning_rate(profile.learning_rate, steps)
+    options = {"adam_weight_decay": 0.01, "adam_lr_ratio": profile.embedding_rate}
+    return keras.optimizers.Muon(rate, weight_decay=0.01, global_clipnorm=1.0, **options)
 
 
 def cross_entropy(labels, logits):
-    """Minus the log-probability of the right answer.
+    """Minus the log-probability of the right answer, float32 of the labels' shape.
 
     The same as `keras.losses.sparse_categorical_crossentropy`, which on JAX makes a row as
     long as the vocabulary out of each label; with two cores that takes a tenth of a step.
-
-    Args:
-        labels: int tensor, `(..., )`.
-        logits: float tensor, `(..., classes)`.
-
-    Returns:
-        A float32 tensor, `(..., )`.
     """
     # bfloat16 has three digits: too few for the logarithm of a sum of thousands.
     logits = ops.cast(logits, "float32")
-    return ops.logsumexp(logits, axis=-1) - _score_of_answer(labels, logits)
-
-
-def accuracy(labels, logits):
-    """1 where the right answer has the highest score, float32 `(..., )`; else 0."""
-    best = ops.max(logits, axis=-1)
-    return ops.cast(_score_of_answer(labels, logits) >= best, "float32")
-
-
-def _score_of_answer(labels, logits):
     labels = ops.expand_dims(ops.cast(labels, "int32"), axis=-1)
-    return ops.squeeze(ops.take_along_axis(logits, labels, axis=-1), axis=-1)
+    score = ops.squeeze(ops.take_along_axis(logits, labels, axis=-1), axis=-1)
+    return ops.logsumexp(logits, axis=-1) - score
+
+
+def plan(steps):
+    """Cuts a training into a hundred of `fit`'s epochs, or fewer, after which it may be
+    saved and measured: their number, and the steps in each. The last one is filled up."""
+    steps_per_epoch = -(-steps // 100)
+    return -(-steps // steps_per_epoch), steps_per_epoch
 
 
 def pretraining_model(profile, steps, log_frequencies, vectors=None):
-    """Builds and compiles what notebook 03 pretrains, as it does in the open.
-
-    Args:
-        profile: a `Profile`.
-        steps: int, steps of the whole training.
-        log_frequencies: float array, `(vocabulary,)`.
-        vectors: float array, `(vocabulary, hidden)`, that the embedding starts from; None
-            for random ones.
-
-    Returns:
-        A compiled `keras.Model`; see `models.build_pretraining_model`.
-    """
+    """Builds and compiles what notebook 3 pretrains, as it does in the open, for so many
+    steps, as for `models.build_pretraining_model` and `models.start_from_vectors`."""
     encoder = models.build_encoder(profile)
     if vectors is not None:
         models.start_from_vectors(encoder, vectors)
     model = models.build_pretraining_model(encoder, profile, log_frequencies)
     weights = {"masked_words": 1.0, "neighbours": profile.neighbour_weight}
-    games = list(model.output)
+    accuracy = keras.metrics.SparseCategoricalAccuracy
     model.compile(
         optimizer=pretraining_optimizer(profile, steps),
-        loss=dict.fromkeys(games, cross_entropy),
-        loss_weights={game: weights[game] for game in games},
-        weighted_metrics={game: [accuracy] for game in games},
-        jit_compile="auto",
+        loss=dict.fromkeys(model.output, cross_entropy),
+        loss_weights={game: weights[game] for game in model.output},
+        weighted_metrics={game: [accuracy("accuracy")] for game in model.output},
     )
     return model
 
 
-def sentence_batches(profile, token_ids, labels, batch_size, seed):
+class Progress(keras.callbacks.Callback):
+    """Shows that a training is alive, in a line that is gone when it has ended."""
+
+    def on_train_begin(self, logs=None):
+        total = self.params["steps"] * self.params["epochs"]
+        self.bar = helpers.progress(total=total, unit=" steps")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.bar.n = epoch * self.params["steps"]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+
+
+def sentence_batches(token_ids, labels, lengths, batch_size, seed):
     """Batches of sentences of like length, in an order that is new in every pass.
 
-    A batch is cut where its longest sentence ends, or soon after, at one of a few lengths:
-    rows as long as the longest of all would be half padding, and each length is compiled.
-    Without the profile's `like_lengths`, or where padding takes part in the result, all
-    rows have full length; if the profile doesn't `shuffle`, sentences come as they stand.
+    A batch is cut at the first of a few lengths that holds its longest sentence: rows as
+    long as the longest of all would be half padding, and each length is compiled.
 
     Args:
-        profile: a `Profile`.
-        token_ids: int array, `(sentences, sentence_length)`, padded.
+        token_ids: int array, `(sentences, length)`, padded.
         labels: int array, `(sentences,)`.
-        batch_size: int, sentences in a batch; batches are always whole.
-        seed: int, fixes the order.
-
-    Returns:
-        An endless `tf.data.Dataset` of token ids, int `(batch, length)`, and labels, int
-        `(batch,)`.
+        lengths: tuple of int, rising, the last of them that of a row.
+        batch_size: int, sentences in a batch; no batch has fewer.
+        seed: int, fixes the order of this endless `tf.data.Dataset`.
     """
-    longest = token_ids.shape[1]
-    lengths = [length for length in LENGTHS if length < longest] + [longest]
-    padding_counts = profile.attend_padding or profile.average_padding
-    if padding_counts or not profile.like_lengths:
-        lengths = [longest]
-    rows, answers = tf.constant(token_ids), tf.constant(labels)
-
-    def one_pass(number):
-        # A pass depends on the seed and on its number alone: `skip` comes to the same
-        # batches, and so does an iterator that is made anew.
-        order = tf.range(len(labels))
-        if profile.shuffle:
-            order = tf.random.experimental.stateless_shuffle(order, [seed, number])
-        return tf.data.Dataset.from_tensor_slices(order)
-
-    def sentence(place):
-        row = rows[place]
-        return row[: tf.math.count_nonzero(row)], answers[place]
-
+    sentences = tf.data.Dataset.from_tensor_slices((token_ids, labels))
     # Endless before the batches are made, so that no sentence is left over.
-    return (
-        tf.data.Dataset.counter()
-        .flat_map(one_pass)
-        .map(sentence)
-        .bucket_by_sequence_length(
-            lambda ids, label: tf.size(ids),
-            # Each boundary is the first length that is too long.
-            bucket_boundaries=[length + 1 for length in lengths],
-            bucket_batch_sizes=[batch_size] * (len(lengths) + 1),
-            pad_to_bucket_boundary=True,
-            drop_remainder=True,
-        )
+    sentences = sentences.shuffle(len(labels), seed=seed).repeat()
+    cut = sentences.map(lambda ids, label: (ids[: tf.math.count_nonzero(ids)], label))
+    return cut.bucket_by_sequence_length(
+        lambda ids, label: tf.size(ids),
+        bucket_boundaries=[length + 1 for length in lengths],  # the first that is too long
+        bucket_batch_sizes=[batch_size] * (len(lengths) + 1),
+        pad_to_bucket_boundary=True,
+        drop_remainder=True,
     )
 
 
 def start_head(classifier, token_ids, labels):
     """Starts a classifier's head where a logistic regression ends.
 
-    The regression learns from the sentence vectors that the encoder gives as it is. A head
-    of random weights would pull the encoder in random directions until it has found its
-    own: linear probing, then fine-tuning (Kumar et al., 2022,
-    https://arxiv.org/abs/2202.10054).
-
-    Args:
-        classifier: a model from `models.build_classifier`; its head gets new weights.
-        token_ids: int array, `(sentences, length)`.
-        labels: int array, `(sentences,)`, with every class at least once.
+    A head of random weights would pull the encoder in random directions until it has found
+    its own: linear probing, then fine-tuning (Kumar et al., 2022,
+    https://arxiv.org/abs/2202.10054). Arguments as in `train_classifier`.
     """
     head = classifier.get_layer("head")
-    to_vectors = keras.Model(classifier.input, head.input)
-    regression = LogisticRegression(C=HEAD_STRENGTH, max_iter=1000)
-    regression.fit(predict(to_vectors, token_ids), labels)
+    vectors = predict(keras.Model(classifier.input, head.input), token_ids)
+    regression = LogisticRegression(C=HEAD_STRENGTH, max_iter=1000).fit(vectors, labels)
     weights, bias = regression.coef_, regression.intercept_
-    if len(weights) > 1:
-        # Of two classes scikit-learn, too, scores the second alone, against the first.
-        weights, bias = weights[1:] - weights[0], bias[1:] - bias[0]
+    if len(weights) == 1:
+        # Of two classes scikit-learn scores the second alone, against the first.
+        weights, bias = np.vstack([0 * weights, weights]), np.append(0, bias)
     head.set_weights([weights.T, bias])
 
 
-def train_classifier(profile, arrays, seed, epochs, pretrained=None, folder=None):
+def train_classifier(
+    profile, token_ids, labels, seed, epochs, pretrained=None, head_first=True
+):
     """Trains a classifier, from a pretrained encoder or from scratch.
 
-    Both have the same layers, batches and order, and a head that starts in the same way;
-    each has a learning rate of its own in the profile.
+    Both have the same layers, batches and order; each has its own learning rate.
 
     Args:
         profile: a `Profile`.
-        arrays: a pair of token ids, int `(sentences, sentence_length)`, and labels, int
-            `(sentences,)`.
+        token_ids: int array, `(sentences, length)`.
+        labels: int array, `(sentences,)`, with every class at least once.
         seed: int, fixes fresh weights, dropout and order.
         epochs: int, passes over the sentences.
         pretrained: the pretrained encoder, or None for one from scratch.
-        folder: a path, where the training is saved as it goes on, and where it goes on if
-            it was interrupted, or is done. By default it isn't saved.
-
-    Returns:
-        The trained `keras.Model`, from token ids to logits, and the seconds that it took.
-
-    Raises:
-        DeviceError: the devices in use can't share a batch.
-        CheckpointError: what the folder holds is of other settings, or it has no room.
+        head_first: bool, whether the head starts from a regression or from random weights.
     """
-    before = time.perf_counter()
-    token_ids, labels = arrays
     keras.utils.set_random_seed(seed)
-    encoder = models.build_encoder(profile, profile.finetuning_dropout)
+    encoder, peak = models.build_encoder(profile, FINETUNING_DROPOUT), profile.scratch_rate
     if pretrained is not None:
         encoder.set_weights(pretrained.get_weights())
-    start = hashlib.sha256(b"".join(map(bytes, encoder.get_weights()))).hexdigest()
-    model = models.build_classifier(encoder, profile, int(labels.max()) + 1)
-    if profile.head_first:
+        peak = profile.finetuning_rate
+    model = models.build_classifier(encoder, int(labels.max()) + 1, FINETUNING_DROPOUT)
+    if head_first:
         start_head(model, token_ids, labels)
-    batch_size = min(profile.finetuning_batch_size, len(labels))
-    devices.check_classifier(len(labels), batch_size)
-    steps = epochs * (len(labels) // batch_size)
-    peak = profile.scratch_rate if pretrained is None else profile.finetuning_rate
-    model.compile(
-        optimizer=adamw(profile, learning_rate(peak, steps, profile.schedule)),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    # What `fit` calls an epoch are some steps here, at the end of which it may be saved.
-    pace = max(number for number in range(1, 101) if steps % number == 0)
-    about = {"start": start, "seed": seed, "steps": steps, **profiles.settings(profile)}
-    saved = checkpoints.Checkpoints(model, folder, about)
-    head_seconds = time.perf_counter() - before
-    done = saved.restore()
-    batches = sentence_batches(profile, token_ids, labels, batch_size, seed)
-    model.fit(
-        batches.skip(done * pace),
-        initial_epoch=done,
-        epochs=steps // pace,
-        steps_per_epoch=pace,
-        shuffle=False,  # the batches come shuffled
-        callbacks=[saved],
-        verbose=0,
-    )
-    return model, head_seconds + saved.seconds
-
-
-def class_probabilities(model, token_ids):
-    """What a classifier thinks of each sentence.
-
-    Args:
-        model: a model from `train_classifier`.
-        token_ids: int array, `(sentences, sentence_length)`.
-
-    Returns:
-        A float array, `(sentences, classes)`, each row with sum 1.
-    """
-    return ops.convert_to_numpy(ops.softmax(predict(model, token_ids)))
+    batch_size = min(FINETUNING_BATCH_SIZE, len(labels))
+    steps = len(labels) // batch_size
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(adamw(peak, epochs * steps), loss, metrics=["accuracy"])
+    lengths = profile.sentence_lengths
+    batches = sentence_batches(token_ids, labels, lengths, batch_size, seed)
+    plan = {"epochs": epochs, "steps_per_epoch": steps, "callbacks": [Progress()]}
+    model.fit(batches, shuffle=False, verbose=0, **plan)  # the batches come shuffled
+    return model
 
 
 def predict(model, inputs, batch_size=256):
-    """What `model.predict` gives, in batches that are all whole.
-
-    Args:
-        model: a `keras.Model` with one input and one output.
-        inputs: int array, `(rows, length)`.
-        batch_size: int, rows in a batch.
-
-    Returns:
-        A float32 array, `(rows, ...)`.
-    """
-    # Filled up, so that one shape is compiled, which all devices can share.
+    """What `model.predict` gives, float32 `(rows, ...)`, in batches that are all whole: one
+    shape is compiled, which all devices can share."""
     filling = np.zeros((-len(inputs) % batch_size, inputs.shape[1]), inputs.dtype)
     rows = np.concatenate([inputs, filling])
-    predicted = model.predict(rows, batch_size=batch_size, verbose=0)[: len(inputs)]
-    return predicted.astype("float32")
+    return model.predict(rows, batch_size, verbose=0)[: len(inputs)].astype("float32")
+
+
+def class_probabilities(model, token_ids):
+    """What a classifier thinks of each sentence: float `(sentences, classes)`, sums 1."""
+    return ops.convert_to_numpy(ops.softmax(predict(model, token_ids)))

@@ -1,6 +1,7 @@
 """What the tests share: a small profile, some text, and what is learnt from it."""
 
 import itertools
+import os
 import pathlib
 import subprocess
 import sys
@@ -14,27 +15,38 @@ import pytest  # noqa: E402
 from helpers import corpora, preprocessing, profiles  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((REPOSITORY / "notebooks" / "solutions").glob("*.ipynb"))
 
 # Parts of the files that `guide` and `full` fetch; not part of the repository.
 GENUINE = REPOSITORY.parent / "shared" / "data"
 
+# Eight virtual devices, each with two threads: with fewer they wait for each other.
+EIGHT = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "NPROC": "16"}
 
-def run_python(program, environment=None):
-    """What a program prints in a process of its own, which must end well."""
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
+
+def start_python(*arguments, folder=REPOSITORY, **environment):
+    """Starts Python in a process of its own; what it prints, errors included, is text."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=True,
-    ).stdout
+    )
 
 
-def start_python(program):
-    """A program in a process of its own, whose standard output is text."""
-    command = [sys.executable, "-c", program]
-    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+def finish(process, seconds=600):
+    """What a process prints, which must end well."""
+    printed, _ = process.communicate(timeout=seconds)
+    assert process.returncode == 0, printed
+    return printed
+
+
+def run_python(*arguments, **options):
+    """What Python prints in a process of its own, which must end well."""
+    return finish(start_python(*arguments, **options))
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +56,11 @@ def profile():
         vocabulary_size=1500,
         sequence_length=32,
         mask_rate=0.25,
-        predictions_per_sequence=8,
         hidden_dim=16,
         intermediate_dim=32,
         batch_size=16,
         pretraining_steps=12,
-        sentence_length=24,
+        sentence_lengths=(12, 24),
     )
 
 
@@ -65,7 +76,8 @@ def vocabulary(profile, texts):
 
 @pytest.fixture(scope="session")
 def rows(profile, texts, vocabulary):
-    return preprocessing.corpus_rows(profile, texts, vocabulary)
+    token_ids = preprocessing.tokenize(texts, vocabulary)
+    return preprocessing.pack(token_ids, profile.sequence_length)
 
 
 @pytest.fixture
@@ -73,3 +85,11 @@ def artifacts(tmp_path, monkeypatch):
     """An empty folder of artifacts."""
     monkeypatch.setenv("TUTORIAL_ARTIFACTS", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def genuine():
+    """The folder of the genuine data."""
+    if not GENUINE.is_dir():
+        pytest.skip("the genuine data are not part of the repository")
+    return GENUINE

@@ -1,56 +1,56 @@
-"""The checks of the solutions: each refuses a wrong answer and passes the right one.
-
-The notebooks need what the series leaves, so `make test` runs this after it.
-"""
+"""The solutions: their stored outputs, and that each check refuses a wrong answer."""
 
 import re
 
-import nbclient
 import nbformat
 import pytest
-from conftest import REPOSITORY
 
-from helpers import results
+from conftest import REPOSITORY, SOLUTIONS, finish, start_python
 
-FOLDER = REPOSITORY / "notebooks" / "solutions"
-WRONG = REPOSITORY / "tests" / "wrong_answers"
-
-
-def wrong_answers(name):
-    """The wrong answers to the exercises of a notebook: number to code."""
-    text = (WRONG / f"{name}.py").read_text("utf-8")
-    parts = re.split(r"^# %% (\d+): .+$", text, flags=re.MULTILINE)[1:]
-    return dict(zip(map(int, parts[::2]), parts[1::2], strict=True))
+# What `pytest --nbval notebooks` leaves.
+ARTIFACTS = REPOSITORY / "artifacts" / "tested"
 
 
-def exercises(notebook):
-    """The answer and the check of each exercise: number to a pair of cells' places."""
-    found, number = {}, 0
-    for place, cell in enumerate(notebook.cells):
-        heading = re.match(r"## (\d+)\. ", cell.source)
-        if cell.cell_type == "markdown" and heading:
-            number = int(heading[1])
-            found[number] = []
-        if {"answer", "check"} & set(cell.metadata.get("tags", [])):
-            found[number].append(place)
-    return found
+def refusal(wrong, check):
+    """The source of a cell in which the check must refuse the wrong answer."""
+    return f"""\
+names = dict(globals())  # a copy: the cells below go on with the right answer
+exec({wrong!r}, names)
+try:
+    exec({check!r}, names)
+except AssertionError as refused:
+    assert str(refused), "the check gives no reason"
+else:
+    raise ValueError("the check passes a wrong answer")"""
 
 
-@pytest.mark.parametrize("name", results.NOTEBOOKS.values())
-def test_a_check_refuses_a_wrong_answer_and_passes_the_right_one(name):
-    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-    wrong = wrong_answers(name)
-    client = nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3")
-    with client.setup_kernel():
-        for place, cell in enumerate(notebook.cells):
-            client.execute_cell(cell, place)
-        for number, (answer, check) in exercises(notebook).items():
-            # execute_cell puts what it runs into the notebook: the right one is kept.
-            right = notebook.cells[answer]
-            client.execute_cell(nbformat.v4.new_code_cell(wrong[number]), answer)
-            with pytest.raises(nbclient.exceptions.CellExecutionError) as refused:
-                client.execute_cell(notebook.cells[check], check)
-            assert refused.value.ename == "AssertionError", f"exercise {number}"
-            assert refused.value.evalue, f"exercise {number}: the check gives no reason"
-            client.execute_cell(right, answer)
-            client.execute_cell(notebook.cells[check], check)
+def with_wrong_answers(path):
+    """The notebook, with a wrong answer below each check."""
+    notebook, cells = nbformat.read(path, as_version=4), []
+    text = (REPOSITORY / "tests" / "wrong_answers" / f"{path.stem}.py").read_text("utf-8")
+    _, *wrong = re.split(r"^# %% \d: .+$", text, flags=re.MULTILINE)
+    for cell in notebook.cells:
+        cells.append(cell)
+        if "check" in cell.metadata.get("tags", []):
+            source, tags = refusal(wrong.pop(0), cell.source), ["nbval-ignore-output"]
+            cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": tags}))
+    assert not wrong, "each exercise has one wrong answer"
+    notebook.cells = cells
+    return notebook
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_outputs_are_those_stored_and_checks_refuse_wrong_answers(path, tmp_path):
+    # The first solutions need nothing that the series leaves.
+    left = ARTIFACTS / "sample" / "04_fine_tuning.json"
+    assert left.exists() or path == SOLUTIONS[0], "run `make test` first"
+    nbformat.write(with_wrong_answers(path), tmp_path / path.name)
+    # So that neither the options nor the conftest.py of the repository apply.
+    (tmp_path / "pytest.ini").touch()
+    sanitize = f"--nbval-sanitize-with={REPOSITORY / 'tests' / 'nbval_sanitize.cfg'}"
+    options = ["--nbval-current-env", sanitize, "--nbval-cell-timeout=1800"]
+    options += ["-c", "pytest.ini", "-p", "no:cacheprovider"]
+    command = ["-m", "pytest", "--nbval", *options, path.name]
+    environment = {"TUTORIAL_ARTIFACTS": str(ARTIFACTS)}
+    finish(start_python(*command, folder=tmp_path, **environment), seconds=3600)

@@ -38,23 +38,21 @@ for count in 50, 100, 250, 1000, len(task.train):
         drawn = task.train.sample(count, random_state=seed)
         layer = learn_words(drawn.text)
         x, labels = present(layer, drawn.text), drawn.label.to_numpy()
-        model = train_bag_of_words(x, labels, seed, steps=50)
+        model = train_bag_of_words(x, labels, seed, epochs=10)
         rows[count][seed] = accuracy(model, layer, drawn)
 by_labels = pd.DataFrame(rows).T
 
 # %% 6: the texts name their library
 with tempfile.TemporaryDirectory() as folder:
-    table = pathlib.Path(folder, "docstrings.csv")
-    named = pd.DataFrame(
-        [
-            {"text": f"{library}: {text}", "label": library}
-            for library in LIBRARIES
-            for text in itertools.islice(docstrings(library), 200)
-        ]
-    )
-    named.to_csv(table, index=False)
-    own = corpora.read_task(profiles.load_profile(task=str(table)))
+    file = pathlib.Path(folder, "docstrings.csv")
+    named = [
+        {"text": f"{library}: {text}", "label": library}
+        for library in LIBRARIES
+        for text in itertools.islice(docstrings(library), 200)
+    ]
+    pd.DataFrame(named).to_csv(file, index=False)
+    own = corpora.read_task(profiles.load_profile(task=str(file)))
 own_words = learn_words(own.train.text)
 x, labels = present(own_words, own.train.text), own.train.label.to_numpy()
-own_model = train_bag_of_words(x, labels, profile.seed, 100)
+own_model = train_bag_of_words(x, labels, profile.seed, epochs=10)
 own_predicted = logits(own_model, own_words, own.test.text).argmax(axis=1)

@@ -19,14 +19,14 @@ by_size = pd.DataFrame(
     }
 ).T
 
-# %% 2: the rate is raised, but not the most that a row can have
+# %% 2: only what is shown as [MASK] is counted
 half = profiles.load_profile(PROFILE, **OVERRIDES | {"mask_rate": 0.5})
-_, hidden = hide(half, some_rows)
-share = hidden.sum() / may_hide.sum()
+features, *_ = masking.hide(some_rows, half, np.random.default_rng(0))
+share = (features["token_ids"] == preprocessing.MASK).sum() / may_hide.sum()
 
-# %% 3: both are counted with the profile's window
-for window in 2, 20:
-    counts[window] = preprocessing.cooccurrence_counts(counted, profile.window, vocabulary)
+# %% 3: both are counted with the notebook's window
+wide = preprocessing.cooccurrence_counts(counted, 20, len(vocabulary))
+counts, vectors = dict.fromkeys((2, 20), wide), dict.fromkeys((2, 20), directions(wide))
 
 
 # %% 4: a word counts as its own neighbour

@@ -10,30 +10,24 @@ falls = {
 
 
 # %% 2: the weights go on, but the data begin anew
-def train_from_the_first_batch(folder, callbacks=()):
+def train_from_the_first_batch(path, callbacks=()):
     keras.utils.set_random_seed(profile.seed)
     model = training.pretraining_model(tiny, legs * pace, log_frequencies)
-    saved = checkpoints.Checkpoints(
-        model, folder, profiles.settings(tiny, through=3), every=0
-    )
+    settings = profiles.settings(tiny, through=3)
+    saved = checkpoints.Checkpoint(model, path, settings, every=0.0)
     done = saved.restore()
-    model.fit(
-        preprocessing.MaskedBatches(training_rows, tiny, vocabulary, legs * pace),
-        initial_epoch=done,
-        epochs=legs,
-        steps_per_epoch=pace,
-        shuffle=False,
-        callbacks=[saved, *callbacks],
-        verbose=0,
-    )
+    batches = masking.MaskedBatches(training_rows, tiny, legs * pace)
+    plan = {"initial_epoch": done, "epochs": legs, "steps_per_epoch": pace}
+    model.fit(batches, **plan, shuffle=False, callbacks=[saved, *callbacks], verbose=0)
     return model, done
 
 
 with tempfile.TemporaryDirectory() as halfway:
+    path = pathlib.Path(halfway, "interrupted.npz")
     try:
-        train_from_the_first_batch(halfway, [Interrupt()])
+        train_from_the_first_batch(path, [Interrupt()])
     except KeyboardInterrupt:
-        resumed, found = train_from_the_first_batch(halfway)
+        resumed, found = train_from_the_first_batch(path)
 
 # %% 3: the loss that Keras reports, which is the sum of both games
 cost = two_history["loss"][-1] - one_history["loss"][-1]

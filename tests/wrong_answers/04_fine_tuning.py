@@ -17,7 +17,7 @@ starting = results.paired_difference(moved["started head"], frozen)
 
 # %% 3: the average against the worst of the three
 gained = []
-for members in chances.values():
+for members in probabilities.values():
     together = np.mean(members, axis=0).argmax(axis=1) == answers
     alone = [member.argmax(axis=1) == answers for member in members]
     gained.append(results.paired_difference(together, min(alone, key=np.mean)))

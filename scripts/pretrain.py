@@ -1,0 +1,87 @@
+"""Pretrains as notebook 3 does, on one device or many, on one host or many.
+
+    python scripts/pretrain.py full '{"seed": 1}'
+
+takes what notebook 2 has left for that profile. On several hosts each runs it, with the
+same arguments, beside a folder that all see:
+
+    export TUTORIAL_ARTIFACTS=/a/folder/that/all/hosts/see
+    export KERAS_DISTRIBUTION_JOB_ADDRESSES=10.0.0.1:12345  # of host 0
+    export KERAS_DISTRIBUTION_NUM_PROCESSES=2
+    export KERAS_DISTRIBUTION_PROCESS_ID=0  # 1 on the other host
+
+If one of them is lost the others stop; started again, all go on from the last checkpoint.
+Afterwards notebook 3 finds the training finished.
+"""
+
+import json
+import os
+import sys
+
+import helpers
+
+helpers.choose_backend("jax")
+
+import jax
+import keras
+import numpy as np
+
+from helpers import checkpoints, masking, preprocessing, profiles, results, training
+
+
+def leave(kind, error, trace):
+    """Ends a process that an error has stopped, such as the loss of another host.
+
+    At its regular end JAX would wait minutes for the host that is lost.
+    """
+    sys.__excepthook__(kind, error, trace)
+    sys.stderr.flush()
+    os._exit(1)
+
+
+if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ:
+    keras.distribution.initialize()
+    sys.excepthook = leave
+host, hosts = jax.process_index(), jax.process_count()
+
+
+class HostBatches(masking.MaskedBatches):
+    """The part of every batch that this host computes."""
+
+    def __getitem__(self, step):
+        whole = super().__getitem__(step)
+        return tuple(
+            {name: np.split(array, hosts)[host] for name, array in part.items()}
+            for part in whole
+        )
+
+
+name, overrides = [*sys.argv[1:], "sample", "{}"][:2]
+profile = profiles.load_profile(name, **json.loads(overrides))
+print(training.use_devices(profile))
+keras.utils.set_random_seed(profile.seed)
+vocabulary, vectors, rows, kept = results.read_preprocessing(profile)
+log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
+
+epochs, steps_per_epoch = training.plan(profile.pretraining_steps)
+steps = epochs * steps_per_epoch
+model = training.pretraining_model(
+    profile, steps, log_frequencies, vectors if profile.word_vectors else None
+)
+saved = checkpoints.Checkpoint(
+    model, results.path(profile, "pretraining.npz"), results.inputs(profile, 3)
+)
+done = saved.restore()
+model.fit(
+    HostBatches(rows, profile, steps, first=done * steps_per_epoch),
+    initial_epoch=done,
+    epochs=epochs,
+    steps_per_epoch=steps_per_epoch,
+    validation_data=HostBatches(kept, profile, len(kept) // profile.batch_size, salt=1),
+    validation_freq=max(1, epochs // 10),
+    shuffle=False,
+    # All read what was saved, one writes it.
+    callbacks=[saved] if host == 0 else [],
+    verbose=2 if host == 0 else 0,
+)
+print(f"{steps:,} steps, {done * steps_per_epoch:,} of them done before")

@@ -1,0 +1,26 @@
+"""Tokenizes a corpus on a Dask cluster, the part of notebook 2 that machines can share.
+
+    pip install .[distributed]
+    python scripts/tokenize_corpus.py tcp://10.0.0.1:8786 corpus.txt vocabulary.txt rows.bin
+
+The file is, to the byte, the one that a single machine makes. Dask gives the work of a
+worker that dies to another one.
+"""
+
+import pathlib
+import sys
+
+import distributed
+
+import helpers
+
+helpers.choose_backend("jax")
+
+from helpers import corpora, preprocessing, profiles
+
+if __name__ == "__main__":
+    scheduler, corpus, vocabulary, rows = sys.argv[1:]
+    texts = corpora.read_corpus(profiles.load_profile(corpus=corpus))
+    pieces = pathlib.Path(vocabulary).read_text("utf-8").split("\n")
+    with distributed.Client(scheduler) as client:
+        preprocessing.store_rows(texts, pieces, rows, client.get_executor())
