@@ -3,8 +3,8 @@
     python benchmarks/labels.py
 
 Trains a bag of words, the encoder from scratch and the pretrained one on 50 labelled
-sentences, on more, and on all. Needs what notebook 3 leaves. Writes the figures that
-notebook 4 draws, `benchmarks/labels.csv`, and puts them into the table in
+sentences, on more, and on all. Needs what notebook 3 leaves. Writes the figures into
+`benchmarks/labels.csv`, the picture of them that notebook 4 shows, and the table in
 `benchmarks/README.md`. They are of the test sentences, which decided nothing; the rule for
 the number of epochs was chosen on validation sentences.
 """
@@ -22,7 +22,7 @@ helpers.choose_backend("jax")
 import keras
 import tensorflow as tf
 
-from helpers import corpora, preprocessing, profiles, results, training
+from helpers import corpora, plots, preprocessing, profiles, results, training
 
 LABELS = 50, 100, 250, 500, 1000, 2000
 SEEDS = 5
@@ -140,6 +140,19 @@ def tabulate():
     PAGE.write_text(re.sub(before, lambda old: f"{old[1]}{table}\n", page), "utf-8")
 
 
+def draw():
+    """Draws the figures for notebook 4, with their 95 % intervals."""
+    found = pd.read_csv(FIGURES).pivot(index="labels", columns="model")
+    order = [*plots.MODELS]
+    right = found.accuracy[order]
+    errors = [[right[x] - found.low[x], found.high[x] - right[x]] for x in order]
+    labels = {"xlabel": "labelled sentences (logarithmic)", "ylabel": "test accuracy (%)"}
+    axis = right.plot(yerr=np.array(errors), logx=True, capsize=3, **labels)
+    axis.set_xticks(right.index, [f"{count:,}" for count in right.index])
+    axis.minorticks_off()
+    axis.figure.savefig(common.FOLDER / "labels.png", dpi=160)
+
+
 def main():
     profile = profiles.load_profile()
     task = corpora.read_task(profile)
@@ -164,6 +177,7 @@ def main():
     )
     found.round(2).to_csv(FIGURES)
     tabulate()
+    draw()
     print(common.machine(), common.versions("keras", "keras-hub", "jax"), sep="; ")
 
 
