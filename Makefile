@@ -26,6 +26,7 @@ tutorial: $(INSTALLED)
 
 # Papermill writes what a cell prints to the terminal as it comes.
 series:
+	@$(VENV)/bin/python scripts/settings.py "$(PROFILE)" '{$(SETTINGS)}'
 	mkdir -p "$(ARTIFACTS)/$(PROFILE)"
 	set -e; for name in $(NOTEBOOKS); do \
 		$(VENV)/bin/papermill notebooks/$$name.ipynb "$(ARTIFACTS)/$(PROFILE)/$$name.ipynb" \

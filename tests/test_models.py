@@ -7,22 +7,26 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from helpers import models, preprocessing, profiles
+from helpers import models, preprocessing
 
 
-def token_ids(profile, length, sentences=2, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.integers(5, profile.vocabulary_size, (sentences, length)).astype("int32")
-
-
-@pytest.fixture(params=["rotary", "classic"])
+@pytest.fixture(params=["rotary", "classic"], scope="module")
 def any_profile(request, profile):
     return dataclasses.replace(profile, encoder=request.param)
 
 
-def test_the_guides_encoder_has_the_guides_parameters():
-    encoder = models.build_encoder(profiles.load_profile("guide"))
-    assert encoder.count_params() == 9_428_224
+@pytest.fixture(scope="module")
+def encoder(any_profile):
+    """An encoder of each kind, which no test changes."""
+    return models.build_encoder(any_profile)
+
+
+@pytest.fixture(scope="module")
+def ids(profile):
+    """Two rows; few shapes, because JAX compiles for each of them."""
+    shape = 2, profile.sequence_length
+    rng = np.random.default_rng(0)
+    return rng.integers(5, profile.vocabulary_size, shape).astype("int32")
 
 
 def test_the_rotary_encoder_has_the_parameters_one_counts(profile):
@@ -32,82 +36,59 @@ def test_the_rotary_encoder_has_the_parameters_one_counts(profile):
     assert models.build_encoder(profile).count_params() == expected
 
 
-def test_an_encoder_keeps_shape_and_ignores_dropout_at_rest(any_profile):
-    encoder = models.build_encoder(any_profile, dropout=0.5)
-    ids = token_ids(any_profile, any_profile.sequence_length)
-    one, two = (convert_to_numpy(encoder(ids)) for _ in range(2))
-    assert one.shape == (2, any_profile.sequence_length, any_profile.hidden_dim)
-    np.testing.assert_array_equal(one, two)
+def test_an_encoder_keeps_shape_and_ignores_dropout_at_rest(any_profile, encoder, ids):
+    at_rest = convert_to_numpy(encoder(ids))
+    assert at_rest.shape == (*ids.shape, any_profile.hidden_dim)
+    other = models.build_encoder(any_profile, dropout=0.5)
+    other.set_weights(encoder.get_weights())
+    np.testing.assert_allclose(at_rest, convert_to_numpy(other(ids)), atol=1e-5)
+    in_training = convert_to_numpy(other(ids, training=True))
+    assert np.abs(at_rest - in_training).max() > 0.1
 
 
-def test_padding_changes_nothing_for_the_tokens_before_it(any_profile):
-    encoder = models.build_encoder(any_profile)
-    ids = token_ids(any_profile, 10)
-    padded = preprocessing.pad(list(ids), 24)
-    np.testing.assert_allclose(
-        convert_to_numpy(encoder(ids)), convert_to_numpy(encoder(padded))[:, :10], atol=1e-5
-    )
+def test_padding_changes_nothing_for_the_tokens_before_it(encoder, ids):
+    padded = preprocessing.pad(list(ids[:, :10]), ids.shape[1])
+    alone, among = convert_to_numpy(encoder(ids[:, :10])), convert_to_numpy(encoder(padded))
+    np.testing.assert_allclose(alone, among[:, :10], atol=1e-5)
 
 
-def test_padding_changes_no_sentence_vector(any_profile):
-    classifier = models.build_classifier(models.build_encoder(any_profile), any_profile, 3)
-    ids = token_ids(any_profile, 10)
-    padded = preprocessing.pad(list(ids), 24)
-    np.testing.assert_allclose(
-        convert_to_numpy(classifier(ids)), convert_to_numpy(classifier(padded)), atol=1e-5
-    )
+@pytest.mark.parametrize("classes", [2, 3])
+def test_padding_changes_no_class(encoder, ids, classes):
+    classifier = models.build_classifier(encoder, classes, dropout=0.1)
+    padded = preprocessing.pad(list(ids[:, :10]), ids.shape[1])
+    logits = convert_to_numpy(classifier(ids[:, :10]))
+    assert logits.shape == (2, classes)
+    np.testing.assert_allclose(logits, convert_to_numpy(classifier(padded)), atol=1e-5)
 
 
-def test_attention_maps_are_shares_of_each_head(any_profile):
-    encoder = models.build_encoder(any_profile)
-    maps = models.attention_maps(encoder, token_ids(any_profile, 10, sentences=3))
-    blocks, heads = any_profile.num_layers, any_profile.num_heads
-    assert maps.shape == (blocks, 3, heads, 10, 10)
-    assert maps.min() >= 0
-    np.testing.assert_allclose(maps.sum(axis=-1), 1, atol=1e-5)
+def test_an_empty_sentence_gives_numbers(encoder, vocabulary, profile):
+    ids = preprocessing.sentence_rows(["", "  "], vocabulary, profile.sequence_length)
+    classifier = models.build_classifier(encoder, 2, dropout=0.1)
+    assert np.isfinite(convert_to_numpy(classifier(ids))).all()
 
 
-def test_attention_maps_weigh_what_the_layer_adds_up():
-    attention = models.RotaryAttention(num_heads=2)
-    inputs = np.random.default_rng(0).normal(size=(1, 6, 3 * 8)).astype("float32")
-    weights = convert_to_numpy(attention.attention(inputs))[0]
-    values = inputs[0, :, 16:].reshape(6, 2, 4)
-    expected = np.einsum("hij,jhd->ihd", weights, values).reshape(1, 6, 8)
-    outputs = convert_to_numpy(attention(inputs, np.ones((1, 6), "bool")))
-    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+def test_rotary_attention_depends_on_distance_and_order():
+    near = np.random.default_rng(0).normal(size=(1, 8, 48)).astype("float32")
+    far = np.concatenate([np.zeros((1, 5, 48), "float32"), near], axis=1)
+    attention, mask = models.RotaryAttention(num_heads=2), np.ones((1, 8), "bool")
+    here = convert_to_numpy(attention(near, mask))
+    there = convert_to_numpy(attention(far, np.arange(13)[None] >= 5))
+    np.testing.assert_allclose(here, there[:, 5:], atol=1e-5)
+    turned = convert_to_numpy(attention(near[:, ::-1].copy(), mask))
+    assert np.abs(turned[:, ::-1] - here).max() > 1e-2
 
 
-@pytest.mark.parametrize("setting", ["attend_padding", "average_padding"])
-def test_padding_takes_part_where_the_profile_says_so(any_profile, setting):
-    profile = dataclasses.replace(any_profile, **{setting: True})
-    classifier = models.build_classifier(models.build_encoder(profile), profile, 3)
-    ids = token_ids(profile, 10)
-    one, other = classifier(ids), classifier(preprocessing.pad(list(ids), 24))
-    assert np.abs(convert_to_numpy(one) - convert_to_numpy(other)).max() > 1e-3
-
-
-def test_two_classes_are_told_apart_by_a_sigmoid():
-    vectors = np.random.default_rng(0).normal(size=(5, 8)).astype("float32")
-    inputs = keras.Input((8,))
-    model = keras.Model(inputs, models.class_scores(inputs, 2))
-    kernel, bias = model.get_layer("head").get_weights()
-    chances = convert_to_numpy(keras.ops.softmax(model(vectors)))
-    expected = 1 / (1 + np.exp(-(vectors @ kernel + bias)))
-    np.testing.assert_allclose(chances[:, 1:], expected, atol=1e-5)
-
-
-def test_bfloat16_changes_digits_only(any_profile):
-    plain = models.build_classifier(models.build_encoder(any_profile), any_profile, 3)
+def test_bfloat16_changes_digits_only(any_profile, encoder, ids):
+    plain = models.build_classifier(encoder, 3, dropout=0.1)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        encoder = models.build_encoder(any_profile)
-        short = models.build_classifier(encoder, any_profile, 3)
+        short_encoder = models.build_encoder(any_profile)
+        short = models.build_classifier(short_encoder, 3, dropout=0.1)
     finally:
         keras.config.set_dtype_policy(policy)
     short.set_weights(plain.get_weights())
-    ids = token_ids(any_profile, any_profile.sequence_length)
-    assert keras.backend.standardize_dtype(encoder(ids).dtype) == "bfloat16"
+    assert keras.backend.standardize_dtype(short_encoder(ids).dtype) == "bfloat16"
     assert keras.backend.standardize_dtype(short(ids).dtype) == "float32"
     # Eight bits of a number's digits: about one part in a hundred, through every layer.
     one, other = convert_to_numpy(plain(ids)), convert_to_numpy(short(ids))
@@ -115,43 +96,17 @@ def test_bfloat16_changes_digits_only(any_profile):
     assert (one != other).any()
 
 
-def test_an_empty_sentence_gives_numbers(any_profile, vocabulary):
-    ids = preprocessing.sentence_rows(any_profile, ["", "  "], vocabulary)
-    classifier = models.build_classifier(models.build_encoder(any_profile), any_profile)
-    assert np.isfinite(convert_to_numpy(classifier(ids))).all()
-
-
-def test_rotary_attention_depends_on_distance_alone():
-    near = np.random.default_rng(0).normal(size=(1, 8, 48)).astype("float32")
-    far = np.concatenate([np.zeros((1, 5, 48), "float32"), near], axis=1)
-    attention = models.RotaryAttention(num_heads=2)
-    mask = np.arange(13)[None] >= 5
-    here = convert_to_numpy(attention(near, np.ones((1, 8), "bool")))
-    there = convert_to_numpy(attention(far, mask))
-    np.testing.assert_allclose(here, there[:, 5:], atol=1e-5)
-    # and it does depend on order
-    turned = convert_to_numpy(attention(near[:, ::-1].copy(), np.ones((1, 8), "bool")))
-    assert np.abs(turned[:, ::-1] - here).max() > 1e-2
-
-
-def test_rotary_attention_survives_its_config():
-    layer = models.RotaryAttention(num_heads=2, max_wavelength=77)
-    again = models.RotaryAttention.from_config(layer.get_config())
-    assert (again.num_heads, again.max_wavelength) == (2, 77)
-
-
-def test_the_head_is_tied_and_begins_at_the_frequencies(any_profile, rows, vocabulary):
-    encoder = models.build_encoder(any_profile)
-    embedding = models.token_embedding(encoder)
-    frequencies = preprocessing.log_frequencies(rows, vocabulary)
-    model = models.build_pretraining_model(encoder, any_profile, frequencies)
+def test_the_head_is_tied_and_begins_at_the_frequencies(any_profile, rows, ids):
     width, words = any_profile.hidden_dim, any_profile.vocabulary_size
+    encoder = models.build_encoder(any_profile)
+    frequencies = preprocessing.log_frequencies(rows, words)
+    model = models.build_pretraining_model(encoder, any_profile, frequencies)
     # Dense, layer norm and a bias: no second matrix of vocabulary times width
     assert model.count_params() - encoder.count_params() == width**2 + 3 * width + words
 
-    embedding.embeddings.assign(np.zeros((words, width)))
+    models.token_embedding(encoder).embeddings.assign(np.zeros((words, width)))
     features = {
-        "token_ids": token_ids(any_profile, any_profile.sequence_length),
+        "token_ids": ids,
         "mask_positions": np.zeros((2, any_profile.predictions_per_sequence), "int32"),
     }
     logits = convert_to_numpy(model(features)["masked_words"])
@@ -170,30 +125,18 @@ def test_a_row_is_most_like_itself():
 
 def test_word_vectors_reach_the_embedding(any_profile):
     encoder = models.build_encoder(any_profile)
-    before = convert_to_numpy(models.token_embedding(encoder).embeddings).copy()
+    embeddings = models.token_embedding(encoder).embeddings
+    before = convert_to_numpy(embeddings).copy()
     vectors = np.random.default_rng(0).normal(size=before.shape).astype("float32")
     vectors[:5] = 0
     models.start_from_vectors(encoder, vectors)
-    after = convert_to_numpy(models.token_embedding(encoder).embeddings)
+    after = convert_to_numpy(embeddings)
     np.testing.assert_allclose(after[5:], vectors[5:])
     np.testing.assert_allclose(after[:5], before[:5])
 
 
-def test_saving_and_loading_changes_no_output(any_profile, tmp_path):
-    encoder = models.build_encoder(any_profile)
+def test_saving_and_loading_changes_no_output(encoder, ids, tmp_path):
     encoder.save(tmp_path / "encoder.keras")
     loaded = keras.saving.load_model(tmp_path / "encoder.keras")
-    ids = token_ids(any_profile, any_profile.sequence_length)
-    np.testing.assert_array_equal(
-        convert_to_numpy(encoder(ids)), convert_to_numpy(loaded(ids))
-    )
-
-
-def test_weights_fit_another_dropout(any_profile):
-    pretrained = models.build_encoder(any_profile)
-    other = models.build_encoder(any_profile, dropout=0.3)
-    other.set_weights(pretrained.get_weights())
-    ids = token_ids(any_profile, 10)
-    np.testing.assert_allclose(
-        convert_to_numpy(pretrained(ids)), convert_to_numpy(other(ids)), atol=1e-5
-    )
+    one, other = convert_to_numpy(encoder(ids)), convert_to_numpy(loaded(ids))
+    np.testing.assert_array_equal(one, other)

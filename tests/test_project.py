@@ -1,107 +1,147 @@
 """What holds the project together: versions, imports, words."""
 
-import os
+import ast
 import re
-import subprocess
-import sys
 import tomllib
 import urllib.parse
 
 import nbformat
 import pytest
-from conftest import REPOSITORY, run_python
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
-from helpers import results
+from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS, run_python
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
-
-
-def pins():
-    """The lines of requirements.txt: name to version."""
-    lines = (REPOSITORY / "requirements.txt").read_text("utf-8").splitlines()
-    wanted = [line for line in lines if line and not line.startswith("#")]
-    assert wanted.pop() == "-e ."
-    matched = [re.fullmatch(r"([\w-]+)==([\w.]+)", line) for line in wanted]
-    assert all(matched), "pin every requirement exactly"
-    return {canonicalize_name(match[1]): match[2] for match in matched}
+MODULES = {path.stem: path for path in (REPOSITORY / "helpers").glob("*.py")}
 
 
 def test_pins_are_within_the_bounds_and_complete():
-    optional = PROJECT["optional-dependencies"]
-    bounds = {
-        canonicalize_name(Requirement(line).name): Requirement(line)
-        for lines in (PROJECT["dependencies"], *optional.values())
-        for line in lines
-    }
-    assert bounds.keys() == pins().keys()
-    for name, version in pins().items():
-        assert bounds[name].specifier.contains(version), name
+    lines = (REPOSITORY / "requirements.txt").read_text("utf-8").splitlines()
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    assert wanted.pop() == "-e ."
+    pins = dict(re.fullmatch(r"([\w-]+)==([\w.]+)", line).groups() for line in wanted)
+    optional = PROJECT["optional-dependencies"].values()
+    bounds = [Requirement(line) for line in sum(optional, PROJECT["dependencies"])]
+    assert {bound.name for bound in bounds} == pins.keys()
+    for bound in bounds:
+        assert bound.specifier.contains(pins[bound.name]), bound.name
 
 
-def test_conda_gets_the_same_environment():
-    text = (REPOSITORY / "environment.yml").read_text("utf-8")
-    dependencies = re.findall(r"^ +- (.+)$", text.split("dependencies:")[1], re.MULTILINE)
-    python, *others = dependencies
-    # Everything but Python comes from requirements.txt itself.
-    assert others == ["pip", "pip:", "-r requirements.txt"]
-    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(
-        python.removeprefix("python=")
-    )
-
-
-def test_packages_that_were_asked_for_are_there():
-    asked = {"keras", "keras-hub", "tensorflow", "jax", "jupyterlab", "matplotlib", "nbval"}
-    assert asked <= pins().keys()
-
-
-def test_importing_helpers_is_quick_and_leaves_the_backend_open():
-    program = (
-        "import time, sys; before = time.perf_counter(); import helpers;"
-        "print(time.perf_counter() - before, 'keras' in sys.modules)"
-    )
-    printed = run_python(program).split()
-    assert float(printed[0]) < 1
-    assert printed[1] == "False"
-
-
-@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+@pytest.mark.parametrize(
+    "backend", ["jax", pytest.param("tensorflow", marks=pytest.mark.slow)]
+)
 def test_choosing_a_backend_says_nothing(backend):
-    program = "import helpers; assert helpers.choose_backend('jax') == '" + backend + "'"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
+    program = (
+        "import helpers, sys; assert 'keras' not in sys.modules\n"
+        f"assert helpers.choose_backend('jax') == '{backend}'"
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert run_python("-c", program, KERAS_BACKEND=backend) == ""
 
 
 def test_nothing_that_runs_code_from_a_file_is_used():
     """Models load in Keras' safe mode, which is its default, and arrays without pickle."""
-    sources = [*(REPOSITORY / "helpers").glob("*.py")]
-    sources += (REPOSITORY / "benchmarks").glob("*.py")
-    sources += (REPOSITORY / "notebooks").glob("**/*.ipynb")
-    for path in sources:
+    sources = [
+        path
+        for folder in ("helpers", "benchmarks", "scripts")
+        for path in (REPOSITORY / folder).glob("*.py")
+    ]
+    for path in (*sources, *NOTEBOOKS, *SOLUTIONS):
         text = path.read_text("utf-8")
         found = re.search(r"pickle|safe_mode|joblib|unsafe|\beval\(|\bexec\(", text)
         assert not found, f"{path.name}: {found[0]}"
 
 
+def code_lines(path):
+    """The lines of a module that are neither blank, nor a comment, nor a docstring."""
+    text = path.read_text("utf-8")
+    lines = enumerate(text.splitlines(), 1)
+    code = {n for n, line in lines if line.strip() and not line.strip().startswith("#")}
+    for node in ast.walk(ast.parse(text)):
+        documented = ast.FunctionDef | ast.ClassDef | ast.Module
+        if isinstance(node, documented) and ast.get_docstring(node) is not None:
+            code -= {*range(node.body[0].lineno, node.body[0].end_lineno + 1)}
+    return len(code)
+
+
+def test_helpers_are_thin():
+    lines = [len(path.read_text("utf-8").splitlines()) for path in MODULES.values()]
+    assert sum(lines) <= 1500
+    assert max(lines) <= 300
+    assert sum(map(code_lines, MODULES.values())) <= 900
+
+
+def uses(source):
+    """The pairs of module and name that code takes from `helpers`; a module itself is
+    a pair with an empty name."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found.add((node.value.id.replace("helpers", "__init__"), node.attr))
+        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
+            found |= {(name.name, "") for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("helpers."):
+            module = node.module.removeprefix("helpers.")
+            found |= {(module, name.name) for name in node.names} | {(module, "")}
+    return found
+
+
+LAYERS = [
+    {"profiles"},
+    {"corpora"},
+    {"preprocessing"},
+    {"masking", "models"},
+    {"checkpoints", "training"},
+    {"results"},
+    {"plots"},
+]
+
+
+def test_helpers_are_imported_in_one_direction():
+    assert {*MODULES} == {"__init__"}.union(*LAYERS)
+    for number, layer in enumerate(LAYERS):
+        before = set().union(*LAYERS[:number])
+        for module in layer:
+            source = MODULES[module].read_text("utf-8")
+            imported = {name for name, attribute in uses(source) if not attribute}
+            assert imported <= before, module
+            assert module != "plots" or not imported
+
+
+def names(source):
+    """The public names that a module defines."""
+    found = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        for target in getattr(node, "targets", []):
+            found |= {one.id for one in ast.walk(target) if isinstance(one, ast.Name)}
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_every_name_in_helpers_is_used_elsewhere():
+    """By a notebook, a solution, or another module; a constant at least by its own."""
+    code = {name: path.read_text("utf-8") for name, path in MODULES.items()}
+    used = {name: uses(source) for name, source in code.items()}
+    for path in (*NOTEBOOKS, *SOLUTIONS):
+        cells = nbformat.read(path, as_version=4).cells[3:]  # the first code installs
+        code_cells = [cell.source for cell in cells if cell.cell_type == "code"]
+        used[path] = uses("\n".join(code_cells))
+    alone = []
+    for module, source in code.items():
+        elsewhere = set().union(*(found for name, found in used.items() if name != module))
+        for name in names(source):
+            constant = name.isupper() and len(re.findall(rf"\b{name}\b", source)) > 1
+            if not constant and (module, name) not in elsewhere:
+                alone.append(f"{module}.{name}")
+    assert not alone
+
+
 def written():
     """The pages that people read: path to Markdown."""
-    pages = {
-        path: path.read_text("utf-8")
-        for path in (
-            REPOSITORY / "README.md",
-            REPOSITORY / "benchmarks" / "README.md",
-            REPOSITORY / "notebooks" / "glossary.md",
-        )
-    }
-    for path in (REPOSITORY / "notebooks").glob("**/*.ipynb"):
+    names = "README.md", "benchmarks/README.md", "notebooks/glossary.md"
+    pages = {REPOSITORY / name: (REPOSITORY / name).read_text("utf-8") for name in names}
+    for path in (*NOTEBOOKS, *SOLUTIONS):
         cells = nbformat.read(path, as_version=4).cells
         pages[path] = "\n\n".join(c.source for c in cells if c.cell_type == "markdown")
     return pages
@@ -109,8 +149,7 @@ def written():
 
 def tokens_of(page):
     """All tokens of a page's Markdown: blocks, and what stands in them."""
-    parser = MarkdownIt("commonmark").enable("table")
-    for token in parser.parse(page):
+    for token in MarkdownIt("commonmark").enable("table").parse(page):
         yield token
         yield from token.children or ()
 
@@ -151,38 +190,20 @@ def test_links_are_written_as_links():
 
 
 def test_words_are_spelt_as_dictionaries_have_them():
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "codespell_lib",
-            "README.md",
-            "helpers",
-            "notebooks",
-            "benchmarks",
-            "book",
-        ],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
+    folders = "helpers", "scripts", "notebooks", "benchmarks", "book"
+    run_python("-m", "codespell_lib", "README.md", *folders)
 
 
-def test_the_curve_that_notebook_4_draws_is_that_of_the_benchmark():
-    text = (REPOSITORY / "benchmarks" / "labels.md").read_text("utf-8")
-    header, _, *rows = [
-        [part.strip() for part in line.strip("|").split("|")]
-        for line in text.splitlines()
-        if line.startswith("|")
-    ]
-    told = {
-        (int(labels), model): [float(part) for part in re.findall(r"[\d.]+", figures)]
-        for labels, *cells in rows
-        for model, figures in zip(header[1:], cells, strict=True)
-    }
-    drawn = results.label_curve()[["accuracy", "low", "high"]]
-    assert told.keys() == {*drawn.index}
-    for place, row in drawn.iterrows():
-        # Two decimals and one.
-        assert list(row) == pytest.approx(told[place], abs=0.0551)
+def test_addresses_are_those_of_pyproject():
+    name = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")
+    for path in (*NOTEBOOKS, *SOLUTIONS, REPOSITORY / "README.md"):
+        text = path.read_text("utf-8")
+        place, page = r"github(?:\.com)?/([\w.-]+/[\w.-]+)", r"/blob/main/([\w./-]+)\)"
+        installed = re.findall(rf"git\+https://{place}", text)
+        opened = re.findall(rf"colab\.research\.google\.com/{place}{page}", text)
+        assert {*installed, *(owner for owner, _ in opened)} <= {name}, path.name
+        if path.suffix == ".ipynb":
+            assert len(installed) == 1, path.name
+            assert [at for _, at in opened] == [str(path.relative_to(REPOSITORY))]
+        else:
+            assert len(opened) == len(NOTEBOOKS)

@@ -12,12 +12,13 @@ falls = {
 # %% 2: the weights go on, but the data begin anew
 def train_from_the_first_batch(path, callbacks=()):
     keras.utils.set_random_seed(profile.seed)
-    model = training.pretraining_model(tiny, epochs * each, log_frequencies)
+    total = epochs * steps_per_epoch
+    model = training.pretraining_model(tiny, total, log_frequencies)
     settings = profiles.settings(tiny, through=3)
     saved = checkpoints.Checkpoint(model, path, settings, every=0.0)
     done = saved.restore()
-    batches = masking.MaskedBatches(training_rows, tiny, epochs * each)
-    plan = {"initial_epoch": done, "epochs": epochs, "steps_per_epoch": each}
+    batches = masking.MaskedBatches(training_rows, tiny, total)
+    plan = {"initial_epoch": done, "epochs": epochs, "steps_per_epoch": steps_per_epoch}
     model.fit(batches, **plan, shuffle=False, callbacks=[saved, *callbacks], verbose=0)
     return model, done
 

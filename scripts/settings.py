@@ -1,0 +1,12 @@
+"""Checks a profile and its overrides, YAML in braces, before notebooks run with them."""
+
+import sys
+
+import yaml
+
+from helpers import profiles
+
+try:
+    profiles.load_profile(sys.argv[1], **yaml.safe_load(sys.argv[2]))
+except (ValueError, TypeError, yaml.YAMLError) as error:
+    sys.exit(" ".join(str(error).split()))
