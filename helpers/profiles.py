@@ -49,7 +49,7 @@ class Profile:
     embedding_rate: float = _setting(3, 0.2, "the embedding's, as a share of it (Muon)")
     precision: str = _setting(3, "float32", '"bfloat16", where there is it, or "float32"')
     batch_size: int = _setting(3, 128, "sequences in a pretraining batch")
-    pretraining_steps: int = _setting(3, 900, "batches to pretrain on")
+    pretraining_steps: int = _setting(3, 750, "batches to pretrain on")
 
     sentence_lengths: tuple = _setting(4, (24, 48), "what sentences are padded or cut to")
     finetuning_rate: float = _setting(4, 5e-4, "peak learning rate, pretrained")

@@ -27,14 +27,9 @@ EIGHT = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "NPROC": "16"}
 
 def start_python(*arguments, folder=REPOSITORY, **environment):
     """Starts Python in a process of its own; what it prints, errors included, is text."""
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    options |= {"cwd": folder, "env": {**os.environ, **environment}}
+    return subprocess.Popen([sys.executable, *map(str, arguments)], **options)
 
 
 def finish(process, seconds=600):
@@ -58,6 +53,7 @@ def profile():
         mask_rate=0.25,
         hidden_dim=16,
         intermediate_dim=32,
+        num_layers=1,
         batch_size=16,
         pretraining_steps=12,
         sentence_lengths=(12, 24),

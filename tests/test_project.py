@@ -1,6 +1,7 @@
 """What holds the project together: versions, imports, words."""
 
 import ast
+import itertools
 import re
 import tomllib
 import urllib.parse
@@ -41,12 +42,8 @@ def test_choosing_a_backend_says_nothing(backend):
 
 def test_nothing_that_runs_code_from_a_file_is_used():
     """Models load in Keras' safe mode, which is its default, and arrays without pickle."""
-    sources = [
-        path
-        for folder in ("helpers", "benchmarks", "scripts")
-        for path in (REPOSITORY / folder).glob("*.py")
-    ]
-    for path in (*sources, *NOTEBOOKS, *SOLUTIONS):
+    folders = [(REPOSITORY / name).glob("*.py") for name in ("benchmarks", "scripts")]
+    for path in (*MODULES.values(), *itertools.chain(*folders), *NOTEBOOKS, *SOLUTIONS):
         text = path.read_text("utf-8")
         found = re.search(r"pickle|safe_mode|joblib|unsafe|\beval\(|\bexec\(", text)
         assert not found, f"{path.name}: {found[0]}"
@@ -72,48 +69,39 @@ def test_helpers_are_thin():
 
 
 def uses(source):
-    """The pairs of module and name that code takes from `helpers`; a module itself is
-    a pair with an empty name."""
+    """The pairs of module and name that code takes from `helpers`, among others."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             found.add((node.value.id.replace("helpers", "__init__"), node.attr))
-        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
-            found |= {(name.name, "") for name in node.names}
-        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("helpers."):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("helpers."):
             module = node.module.removeprefix("helpers.")
-            found |= {(module, name.name) for name in node.names} | {(module, "")}
+            found |= {(module, name.name) for name in node.names}
     return found
 
 
-LAYERS = [
-    {"profiles"},
-    {"corpora"},
-    {"preprocessing"},
-    {"masking", "models"},
-    {"checkpoints", "training"},
-    {"results"},
-    {"plots"},
-]
+# From the first to the last: a module imports those before it, and plots none.
+LAYERS = "profiles", "corpora", "preprocessing", "masking models", "checkpoints training"
+LAYERS = [{*layer.split()} for layer in (*LAYERS, "results", "plots")]
 
 
 def test_helpers_are_imported_in_one_direction():
-    assert {*MODULES} == {"__init__"}.union(*LAYERS)
-    for number, layer in enumerate(LAYERS):
-        before = set().union(*LAYERS[:number])
+    before, imported = {"__init__"}, set()
+    for layer in LAYERS:
         for module in layer:
-            source = MODULES[module].read_text("utf-8")
-            imported = {name for name, attribute in uses(source) if not attribute}
+            found = uses(MODULES[module].read_text("utf-8"))
+            imported = {name for name, _ in found} & MODULES.keys()
             assert imported <= before, module
-            assert module != "plots" or not imported
+        before |= layer
+    assert not imported, "plots"
+    assert before == {*MODULES}
 
 
 def names(source):
     """The public names that a module defines."""
     found = set()
     for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
+        found.add(getattr(node, "name", "_"))
         for target in getattr(node, "targets", []):
             found |= {one.id for one in ast.walk(target) if isinstance(one, ast.Name)}
     return {name for name in found if not name.startswith("_")}
@@ -125,8 +113,7 @@ def test_every_name_in_helpers_is_used_elsewhere():
     used = {name: uses(source) for name, source in code.items()}
     for path in (*NOTEBOOKS, *SOLUTIONS):
         cells = nbformat.read(path, as_version=4).cells[3:]  # the first code installs
-        code_cells = [cell.source for cell in cells if cell.cell_type == "code"]
-        used[path] = uses("\n".join(code_cells))
+        used[path] = uses("\n".join(c.source for c in cells if c.cell_type == "code"))
     alone = []
     for module, source in code.items():
         elsewhere = set().union(*(found for name, found in used.items() if name != module))
@@ -166,27 +153,25 @@ def test_links_lead_somewhere():
     pages = written()
     for path, page in pages.items():
         for token in tokens_of(page):
-            target = token.attrs.get("href") or token.attrs.get("src")
+            target = token.attrs.get("href", token.attrs.get("src"))
             if target is None or target.startswith("https://"):
                 continue
             file, _, anchor = urllib.parse.unquote(target).partition("#")
             leads = (path.parent / file).resolve() if file else path
+            assert target, path.name
             assert leads.exists(), f"{path.name}: {target}"
-            if anchor:
-                assert anchor in anchors(leads, pages[leads]), f"{path.name}: {target}"
+            assert not anchor or anchor in anchors(leads, pages[leads]), target
 
 
 def test_links_are_written_as_links():
     for path, page in written().items():
         for token in tokens_of(page):
-            if token.type == "text":
-                # A bracket too few, a blank between, or an address without brackets.
-                found = re.search(r"\]\s*\(|https?://|\[[^]]*\]\[", token.content)
-                assert not found, f"{path.name}: {token.content}"
-            if token.type == "link_open":
-                assert token.attrs["href"], path.name
-            if token.type == "image":
-                assert token.content, f"{path.name}: {token.attrs['src']} says nothing"
+            # A bracket too few, a blank between, or an address without brackets.
+            wrong = r"\]\s*\(|https?://|\[[^]]*\]\["
+            found = token.type == "text" and re.search(wrong, token.content)
+            assert not found, f"{path.name}: {token.content}"
+            # A picture says what it shows.
+            assert token.content or token.type != "image", f"{path.name}: {token.attrs}"
 
 
 def test_words_are_spelt_as_dictionaries_have_them():
@@ -194,16 +179,13 @@ def test_words_are_spelt_as_dictionaries_have_them():
     run_python("-m", "codespell_lib", "README.md", *folders)
 
 
-def test_addresses_are_those_of_pyproject():
-    name = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")
-    for path in (*NOTEBOOKS, *SOLUTIONS, REPOSITORY / "README.md"):
-        text = path.read_text("utf-8")
-        place, page = r"github(?:\.com)?/([\w.-]+/[\w.-]+)", r"/blob/main/([\w./-]+)\)"
-        installed = re.findall(rf"git\+https://{place}", text)
-        opened = re.findall(rf"colab\.research\.google\.com/{place}{page}", text)
-        assert {*installed, *(owner for owner, _ in opened)} <= {name}, path.name
-        if path.suffix == ".ipynb":
-            assert len(installed) == 1, path.name
-            assert [at for _, at in opened] == [str(path.relative_to(REPOSITORY))]
-        else:
-            assert len(opened) == len(NOTEBOOKS)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *SOLUTIONS, REPOSITORY / "README.md"])
+def test_addresses_are_those_of_pyproject(path):
+    name = re.escape(PROJECT["urls"]["Repository"].removeprefix("https://github.com/"))
+    text = path.read_text("utf-8")
+    opened = re.findall(rf"colab.research.google.com/github/{name}/blob/main/(.+?)\)", text)
+    assert text.count("colab.research.google.com") == len(opened)
+    expected = [path] if path.suffix == ".ipynb" else NOTEBOOKS
+    assert [REPOSITORY / one for one in opened] == [*expected]
+    installed = re.findall(rf"git\+https://github.com/{name}\b", text)
+    assert len(installed) == text.count("git+https") == (path.suffix == ".ipynb")

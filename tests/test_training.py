@@ -1,5 +1,6 @@
 import collections
 import dataclasses
+import types
 
 import keras
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from helpers import checkpoints, masking, models, preprocessing, training
+
+on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="is about JAX")
 
 
 def pretrain(profile, rows):
@@ -20,43 +23,23 @@ def pretrain(profile, rows):
     return np.array(model.fit(batches, **plan).history["masked_words_loss"])
 
 
-@pytest.mark.parametrize(
-    ("encoder", "optimizer"), [("rotary", "muon"), ("classic", "adamw")]
-)
-def test_the_same_seed_gives_the_same_loss_twice(profile, rows, encoder, optimizer):
-    profile = dataclasses.replace(
-        profile, encoder=encoder, optimizer=optimizer, dropout=0.1
-    )
+@pytest.mark.parametrize("changes", [{}, {"encoder": "classic", "optimizer": "adamw"}])
+def test_the_same_seed_gives_the_same_loss_twice(profile, rows, changes):
+    profile = dataclasses.replace(profile, dropout=0.1, **changes)
     first, second = (pretrain(profile, rows) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert np.isfinite(first).all()
 
 
 def test_pretraining_learns_what_only_reading_tells(profile):
-    profile = dataclasses.replace(
-        profile, pretraining_steps=200, embedding_rate=1.0, learning_rate=0.01
-    )
+    quick = {"pretraining_steps": 200, "embedding_rate": 1.0, "learning_rate": 0.01}
+    profile = dataclasses.replace(profile, **quick)
     # One of fifty tokens fills each row: its neighbours say what is hidden.
     rows = np.repeat(np.random.default_rng(0).integers(5, 55, (640, 1)), 32, axis=1)
     losses = pretrain(profile, rows)
     guessing = -preprocessing.log_frequencies(rows, 1500)[rows].mean()
     assert losses[0] < guessing + 0.5
     assert losses[-10:].mean() < guessing - 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("encoder", ["rotary", "classic"])
-def test_pretraining_in_bfloat16_follows_float32(profile, rows, encoder):
-    profile = dataclasses.replace(profile, encoder=encoder)
-    plain = pretrain(profile, rows)
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        short = pretrain(profile, rows)
-    finally:
-        keras.config.set_dtype_policy(policy)
-    # A logarithm of 1,500 words: one part in a hundred, twelve steps in.
-    np.testing.assert_allclose(short, plain, atol=0.1)
 
 
 def test_the_schedule_rises_and_falls():
@@ -73,52 +56,56 @@ def test_the_plan_has_all_steps_that_were_asked_for(steps):
     assert steps <= epochs * steps_per_epoch < steps + steps_per_epoch
 
 
-class Compilations:
-    """Counts what JAX compiles, by the name of the function."""
+@pytest.fixture
+def compiled():
+    """How often JAX has compiled a function, by its name."""
+    jax, counted = pytest.importorskip("jax"), collections.Counter()
 
-    def __enter__(self):
-        import jax
+    def count(event, seconds, fun_name="", **_):
+        counted[fun_name] += event == "/jax/core/compile/backend_compile_duration"
 
-        self.counted = collections.Counter()
-        jax.monitoring.register_event_duration_secs_listener(self.count)
-        return self.counted
-
-    def count(self, event, seconds, fun_name="", **_):
-        if event == "/jax/core/compile/backend_compile_duration":
-            self.counted[fun_name] += 1
-
-    def __exit__(self, *_):
-        import jax
-
-        jax.monitoring.unregister_event_duration_listener(self.count)
+    jax.monitoring.register_event_duration_secs_listener(count)
+    yield counted
+    jax.monitoring.unregister_event_duration_listener(count)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="counts JAX's compilations")
-def test_each_phase_is_compiled_once(profile, rows, tmp_path):
-    with Compilations() as counted:
-        frequencies = preprocessing.log_frequencies(rows, profile.vocabulary_size)
-        model = training.pretraining_model(profile, 20, frequencies)
-        saved = checkpoints.Checkpoint(model, tmp_path / "saved.npz", {}, every=0.0)
-        model.fit(
-            masking.MaskedBatches(rows, profile, 20),
-            initial_epoch=saved.restore(),
-            epochs=10,
-            steps_per_epoch=2,
-            validation_data=masking.MaskedBatches(rows, profile, 3),
-            validation_freq=5,
-            shuffle=False,
-            callbacks=[saved],
-            verbose=0,
-        )
-    assert (counted["jit(train_step)"], counted["jit(test_step)"]) == (1, 1), counted
+@on_jax
+def test_each_phase_is_compiled_once(profile, rows, tmp_path, compiled):
+    frequencies = preprocessing.log_frequencies(rows, profile.vocabulary_size)
+    model = training.pretraining_model(profile, 20, frequencies)
+    saved = checkpoints.Checkpoint(model, tmp_path / "saved.npz", {}, every=0.0)
+    plan = {"initial_epoch": saved.restore(), "epochs": 10, "steps_per_epoch": 2}
+    plan |= {"validation_data": masking.MaskedBatches(rows, profile, 3), "verbose": 0}
+    options = {"validation_freq": 5, "callbacks": [saved], "shuffle": False}
+    model.fit(masking.MaskedBatches(rows, profile, 20), **plan, **options)
+    assert (compiled["jit(train_step)"], compiled["jit(test_step)"]) == (1, 1), compiled
+    compiled.clear()
     ids, labels = sentences()
-    with Compilations() as counted:
-        model = training.train_classifier(profile, ids, labels, 0, 3)
-        # 96 sentences and 10: neither are whole batches of 256.
-        training.class_probabilities(model, ids)
-        training.class_probabilities(model, ids[:10])
+    model = training.train_classifier(profile, ids, labels, 0, 3)
+    # 96 sentences and 10: neither are whole batches of 256.
+    for some in ids, ids[:10]:
+        training.class_probabilities(model, some)
     # Sentences have two lengths; the start of the head predicts with a model of its own.
-    assert (counted["jit(train_step)"], counted["jit(predict_step)"]) == (2, 2), counted
+    found = compiled["jit(train_step)"], compiled["jit(predict_step)"]
+    assert found == (2, 2), compiled
+
+
+@on_jax
+@pytest.mark.parametrize("device", ["cpu", "tpu", "gpu 7.5", "gpu 9.0", "gpu gfx90a"])
+def test_bfloat16_is_taken_where_the_device_has_it(profile, monkeypatch, device):
+    import jax
+
+    precision = "bfloat16" if device in ("tpu", "gpu 9.0") else "float32"
+    platform, _, version = device.partition(" ")
+    device = types.SimpleNamespace(platform=platform, compute_capability=version, id=0)
+    monkeypatch.setattr(jax, "devices", lambda backend=None: [device])
+    asked = dataclasses.replace(profile, precision="bfloat16")
+    try:
+        assert training.use_devices(asked).endswith(f"computing in {precision}")
+        assert keras.config.dtype_policy().compute_dtype == precision
+        assert training.use_devices(profile).endswith("float32")
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def sentences(classes=2):
@@ -135,7 +122,7 @@ def sentences(classes=2):
 def test_a_classifier_learns_and_repeats_itself(profile, pretrained):
     profile = dataclasses.replace(profile, finetuning_rate=5e-3, scratch_rate=5e-3)
     encoder = models.build_encoder(profile) if pretrained else None
-    before = encoder.get_weights() if pretrained else []
+    before = encoder.get_weights() if pretrained else None
     ids, labels = sentences()
     probabilities = []
     for _ in range(2):
@@ -144,10 +131,8 @@ def test_a_classifier_learns_and_repeats_itself(profile, pretrained):
     np.testing.assert_array_equal(*probabilities)
     np.testing.assert_allclose(probabilities[0].sum(axis=1), 1, atol=1e-5)
     assert (probabilities[0].argmax(axis=1) == labels).mean() > 0.9
-    # The pretrained encoder itself is left alone.
-    after = encoder.get_weights() if pretrained else []
-    for one, other in zip(before, after, strict=True):
-        np.testing.assert_array_equal(one, other)
+    if pretrained:  # It is left alone.
+        np.testing.assert_equal(encoder.get_weights(), before)
 
 
 def test_a_head_starts_where_a_regression_of_three_classes_ends(profile):
@@ -157,11 +142,9 @@ def test_a_head_starts_where_a_regression_of_three_classes_ends(profile):
     to_vectors = keras.Model(classifier.input, classifier.get_layer("head").input)
     vectors = training.predict(to_vectors, ids)
     regression = LogisticRegression(C=training.HEAD_STRENGTH, max_iter=1000)
-    np.testing.assert_allclose(
-        training.class_probabilities(classifier, ids),
-        regression.fit(vectors, labels).predict_proba(vectors),
-        atol=1e-4,
-    )
+    expected = regression.fit(vectors, labels).predict_proba(vectors)
+    found = training.class_probabilities(classifier, ids)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_sentences_come_in_whole_batches_of_like_length():
@@ -184,7 +167,5 @@ def test_sentences_come_in_whole_batches_of_like_length():
         assert rows.shape[1] == fits[0]
         seen.extend(labels.tolist())
     # All have their share.
-    times = np.bincount(seen, minlength=200)
-    assert times.min() >= 2
-    assert times.max() <= 6
+    assert {*np.bincount(seen, minlength=200)} <= {2, 3, 4, 5, 6}
     assert seen == [label for _, labels in batches() for label in labels.tolist()]

@@ -1,0 +1,184 @@
+"""scripts/pretrain.py: killed, on many devices, on two hosts, and with a split model."""
+
+import contextlib
+import dataclasses
+import json
+import random
+import socket
+import time
+
+import nbformat
+import numpy as np
+import pytest
+
+from conftest import EIGHT, NOTEBOOKS, REPOSITORY, finish, start_python
+from helpers import preprocessing, profiles, results
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = REPOSITORY / "scripts" / "pretrain.py"
+
+# What is split over eight devices must be a multiple of eight.
+WIDER = {"vocabulary_size": 1504, "hidden_dim": 32, "intermediate_dim": 64}
+
+# Runs the script, but with something before and after.
+AROUND = """
+import helpers, runpy, sys
+helpers.choose_backend("jax")
+import json, keras
+from helpers import checkpoints, models, profiles, training
+{}
+ran = runpy.run_path({!r})
+{}
+"""
+OFTEN = "checkpoints.Checkpoint.__init__.__defaults__ = (0.0,)  # after every epoch"
+SPLIT = """
+profile = profiles.load_profile(**json.loads(sys.argv[2]))
+backend, encoder = "jax", models.build_encoder(profile)
+{}
+keras.distribution.set_distribution(keras.distribution.ModelParallel(
+    layout_map=layouts, batch_dim_name="batch", auto_shard_dataset=False))
+training.use_devices = lambda profile: "split"
+"""
+SHARDED = """
+weights = ran["model"].weights
+print("split", *(w.path for w in weights if not w.value.sharding.is_fully_replicated))
+"""
+
+
+@pytest.fixture
+def pretrain(artifacts, profile, texts):
+    """A function that starts the script in a folder of its own, beside what notebook 2
+    leaves there: the process, and the path of what it saves."""
+
+    def started(name, before="", after="", environment=(), **changes):
+        changes = WIDER | {"pretraining_steps": 20} | changes
+        asked, folder = dataclasses.replace(profile, **changes), str(artifacts / name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TUTORIAL_ARTIFACTS", folder)
+            saved, files = results.path(asked, "pretraining.npz"), []
+            if not saved.with_name("rows.bin").exists():
+                vocabulary = preprocessing.learn_vocabulary(texts, asked.vocabulary_size)
+                rows = saved.with_name("rows.bin")
+                preprocessing.store_rows(texts, vocabulary, rows)
+                shape = asked.vocabulary_size, asked.hidden_dim
+                vectors = np.random.default_rng(0).normal(size=shape).astype("float32")
+                np.save(saved.with_name("word_vectors.npy"), vectors)
+                names = saved.with_name("vocabulary.txt")
+                names.write_text("\n".join(vocabulary), "utf-8")
+                files = ["vocabulary.txt", "word_vectors.npy", "rows.bin"]
+                results.write_record(asked, 2, {}, files)
+        around = ["-c", AROUND.format(before, str(SCRIPT), after)]
+        command = around if before or after else [SCRIPT]
+        settings = json.dumps(profiles.settings(asked))
+        environment = {"TUTORIAL_ARTIFACTS": folder, **dict(environment)}
+        return start_python(*command, "sample", settings, **environment), saved
+
+    return started
+
+
+def state(saved):
+    """All that was saved but the time that it took: the history, and the arrays."""
+    with np.load(saved) as file:
+        arrays = {name: file[name] for name in file.files}
+    return json.loads(str(arrays.pop("saved")))["history"], arrays
+
+
+def assert_same_losses(saved, other, atol=1e-4):
+    losses, others = (np.array(state(each)[0]["loss"]) for each in (saved, other))
+    np.testing.assert_allclose(losses, others, atol=atol)
+
+
+def written(path):
+    """When a file was written; None if it isn't there."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mtime_ns
+
+
+def test_killed_three_times_it_ends_with_the_same_weights(pretrain):
+    # Dropout and the order of batches go on, too.
+    options = {"before": OFTEN, "dropout": 0.1, "pretraining_steps": 1000}
+    process, whole = pretrain("whole", **options)
+    finish(process)
+    rng, writing, killed = random.Random(0), 0, 0
+    while killed < 3 or not writing:
+        process, saved = pretrain("killed", **options)
+        partial = saved.with_name(saved.name + ".partial")
+        left, until = written(partial), time.monotonic() + 60
+        # As soon as something is being written, or some time later.
+        while written(partial) in (None, left):
+            assert time.monotonic() < until
+            time.sleep(0.0002)
+        time.sleep(rng.uniform(0, 2) if killed % 2 else 0)
+        assert process.poll() is None, "it had ended"
+        process.kill()
+        process.communicate()
+        writing += partial.exists()
+        killed += 1
+    process, saved = pretrain("killed", **options)
+    assert ", 0 of them done before" not in finish(process)
+    # Bit for bit, and every loss was kept.
+    np.testing.assert_equal(state(saved), state(whole))
+    assert not partial.exists()
+
+
+def hosts():
+    """The environments of two processes that train together."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    for number in "01":
+        both = {"JOB_ADDRESSES": address, "NUM_PROCESSES": "2", "PROCESS_ID": number}
+        yield {f"KERAS_DISTRIBUTION_{name}": value for name, value in both.items()}
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"encoder": "classic", "optimizer": "adamw"}], ids=["rotary", "classic"]
+)
+def test_many_devices_and_two_hosts_come_to_the_loss_of_one(pretrain, changes):
+    process, alone = pretrain("alone", **changes)
+    assert finish(process).endswith("20 steps, 0 of them done before\n")
+    process, eight = pretrain("eight", environment=EIGHT, **changes)
+    assert "cpu:7 of 8" in finish(process)
+    assert_same_losses(eight, alone)
+    pair = [pretrain("hosts", environment=each, **changes) for each in hosts()]
+    for process, _ in pair:
+        finish(process)
+    assert_same_losses(pair[0][1], alone)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_lost_host_is_noticed_and_the_pair_goes_on(pretrain, killed):
+    def start():
+        options = {"before": OFTEN, "pretraining_steps": 200}
+        return [pretrain("lost", environment=each, **options) for each in hosts()]
+
+    pair = start()
+    saved, until = pair[0][1], time.monotonic() + 200
+    while not saved.exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    pair[killed][0].kill()
+    printed, _ = pair[1 - killed][0].communicate(timeout=60)
+    assert pair[1 - killed][0].returncode != 0, printed
+    pair[killed][0].communicate()
+    for process, _ in start():
+        assert "200 steps, 0 of them" not in finish(process)
+    # Sums in another order drift apart, over two hundred steps by more than over twenty.
+    process, whole = pretrain("whole", pretraining_steps=200)
+    finish(process)
+    assert_same_losses(saved, whole, atol=1e-2)
+
+
+def test_a_split_model_comes_to_the_loss_of_a_whole_one(pretrain):
+    """With the layouts of notebook 3."""
+    cells = nbformat.read(NOTEBOOKS[2], as_version=4).cells
+    (cell,) = (cell for cell in cells if "layout" in cell.metadata.get("tags", []))
+    process, alone = pretrain("alone")
+    finish(process)
+    before = SPLIT.format(cell.source)
+    process, split = pretrain("split", before, SHARDED, EIGHT)
+    printed = finish(process).splitlines()[-1]
+    for part in "token_embedding", "query_key_value", "feedforward_output":
+        assert part in printed
+    assert_same_losses(split, alone)
