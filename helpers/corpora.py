@@ -176,16 +176,19 @@ def _read_table(path, text, label="label"):
     try:
         with path.open("rb") as file:
             # Not with `usecols`, which takes a row with a field too many for a good one.
-            table = pd.read_csv(file, dtype=str, na_filter=False, index_col=False, **tabs)
+            table = pd.read_csv(file, dtype=str, na_filter=False, **tabs)
+        if not isinstance(table.index, pd.RangeIndex):
+            raise ValueError("its rows have more fields than its header")
         table = table[[text, label]].set_axis(["text", "label"], axis=1)
     except KeyError as error:
         advice = f"set `text_column` and `label_column` to two of {', '.join(table)}."
         raise ValueError(f"{path.name} has other columns: {advice}") from error
     except ValueError as error:  # UnicodeDecodeError is one, too
-        raise ValueError(f"{path.name} can't be read ({error}): mend the file.") from error
-    blank = (table.map(str.strip) == "").any(axis=1)
-    if blank.any() or table.empty:
-        raise ValueError(f"Row {blank.argmax() + 1} of {path.name} lacks text or label.")
+        raise ValueError(f"{path.name}: {str(error).strip()}; mend the file.") from error
+    # A table without rows lacks them in the first.
+    blank = (table.map(str.strip) == "").any(axis=1).to_list() or [True]
+    if True in blank:
+        raise ValueError(f"Row {blank.index(True) + 1} of {path.name} lacks text or label.")
     return table.assign(label=table.label.str.strip())
 
 

@@ -46,7 +46,7 @@ class RotaryAttention(layers.Layer):
         return {**super().get_config(), "num_heads": self.num_heads}
 
 
-def rotary_block(x, padding_mask, profile, dropout, name):
+def _rotary_block(x, padding_mask, profile, dropout, name):
     """A pre-norm Transformer block with rotary attention: `(batch, sequence, hidden)`.
 
     Pre-norm (Xiong et al., 2020, https://arxiv.org/abs/2002.04745) with RMS norm (Zhang
@@ -72,7 +72,7 @@ def _numbers(name, length=None):
 
 
 def rotary_encoder(profile, dropout):
-    """An encoder of `rotary_block`s. Arguments and return as in `build_encoder`."""
+    """An encoder of rotary blocks. Arguments and return as in `build_encoder`."""
     token_ids = _numbers("token_ids")
     padding_mask = ops.not_equal(token_ids, PAD)
     embed = keras_hub.layers.ReversibleEmbedding(
@@ -84,7 +84,7 @@ def rotary_encoder(profile, dropout):
     x = layers.RMSNormalization(epsilon=EPSILON)(x)
     x = layers.Dropout(dropout)(x)
     for number in range(profile.num_layers):
-        x = rotary_block(x, padding_mask, profile, dropout, f"block_{number}")
+        x = _rotary_block(x, padding_mask, profile, dropout, f"block_{number}")
     x = layers.RMSNormalization(epsilon=EPSILON)(x)
     return keras.Model(token_ids, x, name="rotary_encoder")
 
@@ -139,7 +139,7 @@ def build_pretraining_model(encoder, profile, log_frequencies):
 
     The masked-word head is tied to the embedding. Its bias starts from `log_frequencies`,
     float `(vocabulary,)`: an untrained model then guesses by frequency. The second one,
-    where the profile has a `neighbour_weight`, has no weights: see `neighbour_similarity`.
+    where the profile has a `neighbour_weight`, has no weights: see `_neighbour_similarity`.
 
     Returns:
         A `keras.Model` from the features of `masking.MaskedBatches` to a dict of logits:
@@ -152,12 +152,12 @@ def build_pretraining_model(encoder, profile, log_frequencies):
     outputs = {"masked_words": head(x, mask_positions=positions)}
     output_bias(head).assign(log_frequencies)
     if profile.neighbour_weight:
-        outputs["neighbours"] = neighbour_similarity(x)
+        outputs["neighbours"] = _neighbour_similarity(x)
     inputs = {"token_ids": token_ids, "mask_positions": positions}
     return keras.Model(inputs, outputs, name="pretraining_model")
 
 
-def neighbour_similarity(x, temperature=0.1):
+def _neighbour_similarity(x, temperature=0.1):
     """How alike the mean vectors of a batch's rows are: which row goes on in which?
 
     Rows 2i and 2i + 1 follow each other in the text; the other rows of the batch stand for

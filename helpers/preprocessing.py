@@ -5,6 +5,7 @@ Notebook 2 writes these steps out and checks that these functions agree with the
 
 import collections
 import concurrent.futures
+import functools
 import itertools
 import pathlib
 
@@ -51,10 +52,8 @@ def learn_vocabulary(texts, size):
     tokenizer.train_from_iterator(texts, trainer, length=len(texts))
     vocabulary = tokenizer.get_vocab(with_added_tokens=False)
     if len(vocabulary) != size:
-        raise ValueError(
-            f"The text gives {len(vocabulary)} word pieces, not {size}: set "
-            "`vocabulary_size` to a number that it can fill, or take more text."
-        )
+        given = f"The text gives {len(vocabulary)} word pieces, not {size}"
+        raise ValueError(f"{given}: lower `vocabulary_size`, or take more text.")
     return sorted(vocabulary, key=vocabulary.get)
 
 
@@ -74,18 +73,22 @@ def load_vocabulary(profile):
         path = corpora.fetch("bert_vocab_uncased.txt")
     pieces = pathlib.Path(path).read_text("utf-8").split()
     if not len(pieces) == len({*pieces, *SPECIAL_TOKENS}) == size:
-        raise ValueError(
-            f"`{path}` has {len(pieces)} word pieces: give as many as `vocabulary_size`, "
-            f"{size}, each once, and {', '.join(SPECIAL_TOKENS)} among them."
-        )
+        wanted = f"{size} (`vocabulary_size`), each once, with {' '.join(SPECIAL_TOKENS)}"
+        raise ValueError(f"`{path}` has {len(pieces)} word pieces: give {wanted}.")
     return [*SPECIAL_TOKENS, *(piece for piece in pieces if piece not in SPECIAL_TOKENS)]
+
+
+@functools.lru_cache(maxsize=1)
+def _tokenizer(vocabulary):
+    """A function from a batch of texts to a ragged tensor, made once for a vocabulary."""
+    options = {"lowercase": True, "strip_accents": True, "special_tokens": SPECIAL_TOKENS}
+    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(list(vocabulary), **options)
+    return tf.function(tokenizer.call, input_signature=[tf.TensorSpec([None], tf.string)])
 
 
 def tokenize(texts, vocabulary):
     """Tokenizes a list of texts on all cores: a list of int32 arrays, one a text."""
-    options = {"lowercase": True, "strip_accents": True}
-    options["special_tokens"] = list(SPECIAL_TOKENS)
-    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(vocabulary, **options)
+    tokenizer = _tokenizer(tuple(vocabulary))
     batches = tf.data.Dataset.from_tensor_slices(texts).batch(100)
     # Split outside TensorFlow: a ragged tensor gives up its rows one by one, slowly.
     ids, ends = [], []
@@ -103,7 +106,7 @@ def pad(token_ids, length):
     return rows
 
 
-def join(token_ids):
+def _join(token_ids):
     """Joins texts to one stream of tokens, with a [SEP] after each: int32 `(tokens,)`."""
     parts = [part for ids in token_ids if len(ids) for part in (ids, [SEP])]
     return np.concatenate([*parts, []]).astype("int32")
@@ -112,17 +115,18 @@ def join(token_ids):
 def pack(token_ids, length):
     """Joins texts and cuts the stream into full rows: int32 `(rows, length)`. Less than
     one row is left over, at the end, and dropped."""
-    stream = join(token_ids)
+    stream = _join(token_ids)
     return stream[: len(stream) // length * length].reshape(-1, length)
 
 
 def _stream(texts, vocabulary):
     """Tokenizes and joins texts, as the smallest whole numbers that hold them."""
-    return join(tokenize(texts, vocabulary)).astype(np.min_scalar_type(len(vocabulary) - 1))
+    dtype = np.min_scalar_type(len(vocabulary) - 1)
+    return _join(tokenize(texts, vocabulary)).astype(dtype)
 
 
 def store_rows(texts, vocabulary, path, executor=None):
-    """Tokenizes a corpus of any size into one file: a stream of tokens, as `join` makes.
+    """Tokenizes a corpus of any size into one file: a stream of texts, [SEP] after each.
 
     Args:
         texts: iterable of strings, of which some chunks are in memory at a time.
@@ -154,10 +158,8 @@ def open_rows(profile, path):
     rows = stream[: len(stream) // length * length].reshape(-1, length)
     kept = min(VALIDATION_ROWS, max(least, len(rows) // 10))
     if len(rows) < kept + least:
-        raise ValueError(
-            f"The corpus gives {len(rows)} rows of {length} tokens, too few for batches of "
-            f"{least}: lower `batch_size` or `sequence_length`, or take more text."
-        )
+        few = f"The corpus gives {len(rows)} rows of {length} tokens; a batch has {least}"
+        raise ValueError(f"{few}: lower `batch_size`, or take more text.")
     return rows[kept:], rows[:kept]
 
 

@@ -49,7 +49,7 @@ class Profile:
     embedding_rate: float = _setting(3, 0.2, "the embedding's, as a share of it (Muon)")
     precision: str = _setting(3, "float32", '"bfloat16", where there is it, or "float32"')
     batch_size: int = _setting(3, 128, "sequences in a pretraining batch")
-    pretraining_steps: int = _setting(3, 750, "batches to pretrain on")
+    pretraining_steps: int = _setting(3, 800, "batches to pretrain on")
 
     sentence_lengths: tuple = _setting(4, (24, 48), "what sentences are padded or cut to")
     finetuning_rate: float = _setting(4, 5e-4, "peak learning rate, pretrained")
@@ -61,7 +61,7 @@ class Profile:
             name, kind, value = field.name, field.type, getattr(self, field.name)
             number = (int, float) if kind is float else kind
             fits = isinstance(value, number) and isinstance(value, bool) == (kind is bool)
-            self._check(name, fits, f"give a {kind.__name__}")
+            self._check(name, fits, f"give {kind.__name__}")
             least = {int: 1, float: 0}.get(kind)
             if least is not None and name != "seed":
                 self._check(name, value >= least, f"give a number from {least} up")
@@ -155,8 +155,8 @@ def settings(profile, through=4):
 def describe(profile, notebook):
     """A table of the settings that this notebook is the first to read."""
     fields = {field.name: field.metadata for field in dataclasses.fields(profile)}
-    names = settings(profile, notebook).keys() - settings(profile, notebook - 1).keys()
-    rows = [(x, getattr(profile, x), fields[x]["meaning"]) for x in fields if x in names]
+    names = [name for name in fields if fields[name].get("notebook") == notebook]
+    rows = [(name, getattr(profile, name), fields[name]["meaning"]) for name in names]
     table = pd.DataFrame(rows, columns=["setting", "value", "meaning"], dtype=object)
     return table.set_index("setting")
 

@@ -28,9 +28,7 @@ def keep_on_drive(wanted):
         try:
             from google.colab import drive
         except ImportError as error:
-            raise RuntimeError(
-                "Only Colab has Google Drive: set DRIVE to False."
-            ) from error
+            raise RuntimeError("This is not Colab: set DRIVE to False.") from error
         drive.mount("/content/drive")
         os.environ["TUTORIAL_ARTIFACTS"] = ON_DRIVE
 

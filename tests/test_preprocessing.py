@@ -37,26 +37,23 @@ def test_a_vocabulary_is_learnt_from_all_parts_of_a_large_corpus(tmp_path, monke
     asked = profiles.load_profile(corpus=str(file), vocabulary_size=15)
     # Its letters come from the whole of the sample, whatever else has room.
     assert set("abcd") <= set("".join(preprocessing.load_vocabulary(asked)))
-    with pytest.raises(ValueError, match=r"not 5000: set `vocabulary_size`"):
+    with pytest.raises(ValueError, match="not 5000: lower `vocabulary_size`"):
         preprocessing.learn_vocabulary(["a few words only"], 5000)
 
 
-def test_a_vocabulary_of_ones_own_is_checked(tmp_path, vocabulary, genuine):
+def test_a_vocabulary_of_ones_own_is_checked(tmp_path, vocabulary):
     file = tmp_path / "vocabulary.txt"
 
-    def load(pieces, size=1500):
+    def load(pieces):
         file.write_text("\n".join(pieces) + "\n", "utf-8")
-        asked = profiles.load_profile(vocabulary=str(file), vocabulary_size=size)
+        asked = profiles.load_profile(vocabulary=str(file), vocabulary_size=1500)
         return preprocessing.load_vocabulary(asked)
 
+    # Special tokens may stand anywhere in it, as in BERT's.
     assert load([*vocabulary[5:], *vocabulary[4::-1]]) == vocabulary
     for wrong in vocabulary[1:], [*vocabulary[1:], "aword"], [*vocabulary[:-1], "the"]:
-        with pytest.raises(ValueError, match=r"as many as .*1500, each once, and \[PAD\]"):
+        with pytest.raises(ValueError, match=r"give 1500 .*each once, with \[PAD\]"):
             load(wrong)
-    berts = (genuine / "vocab" / "bert_vocab_uncased.txt").read_text("utf-8").split()
-    pieces = load(berts, 30_522)
-    assert pieces[:5] == list(SPECIAL_TOKENS)
-    assert sorted(pieces) == sorted(berts)
 
 
 def test_tokenize_gives_what_the_tokenizer_gives(texts, vocabulary):
@@ -65,7 +62,6 @@ def test_tokenize_gives_what_the_tokenizer_gives(texts, vocabulary):
     several = [*texts[:150], "", "Ünïcode ½ 映画!"]
     for text, ids in zip(several, preprocessing.tokenize(several, vocabulary), strict=True):
         assert ids.tolist() == list(tokenizer(text))
-
     # Text can't smuggle in a special token.
     (ids,) = preprocessing.tokenize(["a [MASK] here [SEP] [PAD]"], vocabulary)
     assert len(ids) >= 11

@@ -12,8 +12,8 @@ from helpers import profiles
     [
         ("smaple", {}, "no `smaple`.*sample, guide, full.*mean `sample`"),
         ("sample", {"batchsize": 8}, "no `batchsize`.*mean `batch_size`"),
-        ("sample", {"batch_size": "8"}, "`batch_size` is '8': give a int"),
-        ("sample", {"word_vectors": 1}, "`word_vectors` is 1: give a bool"),
+        ("sample", {"batch_size": "8"}, "`batch_size` is '8': give int"),
+        ("sample", {"word_vectors": 1}, "`word_vectors` is 1: give bool"),
         ("sample", {"batch_size": 0}, "`batch_size` is 0: give a number from 1"),
         ("sample", {"learning_rate": -0.1}, "`learning_rate` is -0.1.*from 0"),
         ("sample", {"mask_rate": 1.5}, "`mask_rate` is 1.5: give a share"),
