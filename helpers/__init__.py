@@ -13,7 +13,9 @@ import sys
 import tempfile
 import warnings
 
-import tqdm
+from tqdm import tqdm
+
+ON_DRIVE = "/content/drive/MyDrive/pretraining-tutorial"
 
 
 def choose_backend(default="jax"):
@@ -58,7 +60,8 @@ def _silent_stderr():
 @contextlib.contextmanager
 def writing(path):
     """Opens a file for bytes beside its place, and moves it there when it is whole; if that
-    fails, what was there before is kept."""
+    fails, what was there before is kept. On Google Drive, whose bin keeps what is replaced,
+    that is emptied first."""
     path = pathlib.Path(path)
     partial = path.with_name(path.name + ".partial")
     try:
@@ -66,6 +69,8 @@ def writing(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if path.is_relative_to(ON_DRIVE) and path.exists():
+            os.truncate(path, 0)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -74,5 +79,4 @@ def writing(path):
 def progress(**options):
     """A `tqdm.tqdm` in one line that is gone when it is closed: what a cell prints next
     takes its place in the stored outputs."""
-    options |= {"file": sys.stdout, "leave": False, "ncols": 80, "mininterval": 2}
-    return tqdm.tqdm(delay=2, **options)
+    return tqdm(file=sys.stdout, leave=False, ncols=80, mininterval=2, delay=2, **options)

@@ -54,6 +54,9 @@ class Checkpoint(keras.callbacks.Callback):
             ValueError: what was saved is of other settings, or damaged (`zipfile` notices).
         """
         state, saved = self.start, {"epoch": 0, "history": {}, "seconds": 0.0}
+        if self.path.exists() and not self.path.stat().st_size:
+            # It was stopped between emptying and replacing: see `helpers.writing`.
+            self.path.with_name(self.path.name + ".partial").replace(self.path)
         if self.path.exists():
             with np.load(self.path) as file:
                 saved = json.loads(str(file["saved"]))

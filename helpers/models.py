@@ -46,15 +46,15 @@ class RotaryAttention(layers.Layer):
         return {**super().get_config(), "num_heads": self.num_heads}
 
 
-def _rotary_block(x, padding_mask, profile, dropout, name):
+def _rotary_block(x, padding_mask, profile, dropout, number):
     """A pre-norm Transformer block with rotary attention: `(batch, sequence, hidden)`.
 
     Pre-norm (Xiong et al., 2020, https://arxiv.org/abs/2002.04745) with RMS norm (Zhang
     and Sennrich, 2019, https://arxiv.org/abs/1910.07467). One Dense makes queries, keys
-    and values: a two-dimensional kernel is what Muon takes. The layers' names begin with
-    `name`: devices can split weights by them.
+    and values: a two-dimensional kernel is what Muon takes. The layers are named:
+    devices can split weights by their names.
     """
-    width, inner = profile.hidden_dim, profile.intermediate_dim
+    width, inner, name = profile.hidden_dim, profile.intermediate_dim, f"block_{number}"
     h = layers.RMSNormalization(epsilon=EPSILON)(x)
     h = layers.Dense(3 * width, use_bias=False, name=f"{name}_query_key_value")(h)
     h = RotaryAttention(profile.num_heads)(h, padding_mask)
@@ -71,43 +71,11 @@ def _numbers(name, length=None):
     return keras.Input((length,), dtype="int32", name=name)
 
 
-def rotary_encoder(profile, dropout):
-    """An encoder of rotary blocks. Arguments and return as in `build_encoder`."""
-    token_ids = _numbers("token_ids")
-    padding_mask = ops.not_equal(token_ids, PAD)
-    embed = keras_hub.layers.ReversibleEmbedding(
-        *(profile.vocabulary_size, profile.hidden_dim),
-        embeddings_initializer=keras.initializers.RandomNormal(stddev=0.02),
-        name="token_embedding",
-    )
-    x = embed(token_ids)
-    x = layers.RMSNormalization(epsilon=EPSILON)(x)
-    x = layers.Dropout(dropout)(x)
-    for number in range(profile.num_layers):
-        x = _rotary_block(x, padding_mask, profile, dropout, f"block_{number}")
-    x = layers.RMSNormalization(epsilon=EPSILON)(x)
-    return keras.Model(token_ids, x, name="rotary_encoder")
-
-
-def classic_encoder(profile, dropout):
-    """An encoder of KerasHub's layers. Arguments and return as in `build_encoder`."""
-    token_ids = _numbers("token_ids")
-    padding_mask = ops.not_equal(token_ids, PAD)
-    # The positions that pretraining learns are all there are.
-    length = max(profile.sequence_length, *profile.sentence_lengths)
-    sizes = profile.vocabulary_size, length, profile.hidden_dim
-    embed = keras_hub.layers.TokenAndPositionEmbedding(*sizes, name="token_embedding")
-    x = embed(token_ids)
-    x = layers.LayerNormalization(epsilon=EPSILON)(x)
-    x = layers.Dropout(dropout)(x)
-    for _ in range(profile.num_layers):
-        x = keras_hub.layers.TransformerEncoder(
-            intermediate_dim=profile.intermediate_dim,
-            num_heads=profile.num_heads,
-            dropout=dropout,
-            layer_norm_epsilon=EPSILON,
-        )(x, padding_mask=padding_mask)
-    return keras.Model(token_ids, x, name="classic_encoder")
+def _classic_block(x, padding_mask, profile, dropout, number):
+    """KerasHub's post-norm Transformer block, with arguments as in `_rotary_block`."""
+    sizes = {"intermediate_dim": profile.intermediate_dim, "num_heads": profile.num_heads}
+    options = {"dropout": dropout, "layer_norm_epsilon": EPSILON, "name": f"layer_{number}"}
+    return keras_hub.layers.TransformerEncoder(**sizes, **options)(x, padding_mask)
 
 
 def build_encoder(profile, dropout=None):
@@ -116,8 +84,26 @@ def build_encoder(profile, dropout=None):
 
     Weights don't depend on `dropout`, a rate that is the profile's by default.
     """
-    build = {"rotary": rotary_encoder, "classic": classic_encoder}[profile.encoder]
-    return build(profile, profile.dropout if dropout is None else dropout)
+    dropout = profile.dropout if dropout is None else dropout
+    sizes = [profile.vocabulary_size, profile.hidden_dim]
+    if rotary := profile.encoder == "rotary":
+        options = {"embeddings_initializer": keras.initializers.RandomNormal(stddev=0.02)}
+        embedding, norm = keras_hub.layers.ReversibleEmbedding, layers.RMSNormalization
+    else:
+        # The positions that pretraining learns are all there are.
+        length = max(profile.sequence_length, *profile.sentence_lengths)
+        sizes, options = [sizes[0], length, sizes[1]], {}
+        embedding = keras_hub.layers.TokenAndPositionEmbedding
+        norm = layers.LayerNormalization
+    token_ids = _numbers("token_ids")
+    padding_mask = ops.not_equal(token_ids, PAD)
+    x = embedding(*sizes, name="token_embedding", **options)(token_ids)
+    x = layers.Dropout(dropout)(norm(epsilon=EPSILON)(x))
+    block = _rotary_block if rotary else _classic_block
+    for number in range(profile.num_layers):
+        x = block(x, padding_mask, profile, dropout, number)
+    x = norm(epsilon=EPSILON)(x) if rotary else x
+    return keras.Model(token_ids, x, name=f"{profile.encoder}_encoder")
 
 
 def token_embedding(encoder):

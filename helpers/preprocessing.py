@@ -1,4 +1,4 @@
-"""Turns text into rows of numbers: vocabulary, tokens, rows, and word vectors.
+"""Turns text into rows of numbers: vocabulary, tokens, rows.
 
 Notebook 2 writes these steps out and checks that these functions agree with them.
 """
@@ -7,17 +7,21 @@ import collections
 import concurrent.futures
 import functools
 import itertools
+import math
 import pathlib
+import re
+import unicodedata
+from collections import Counter
 
+import keras
 import keras_hub
 import numpy as np
-import scipy.sparse
+import pandas as pd
 import tensorflow as tf
 import tokenizers
-from sklearn.utils.extmath import randomized_svd
 
 import helpers
-from helpers import corpora
+from helpers import corpora, normalization
 
 # They begin every vocabulary, in this order.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -25,36 +29,56 @@ PAD, UNK, CLS, SEP, MASK = range(5)
 # Where [UNK] stands there was a word: it may be hidden.
 NEVER_HIDDEN = (PAD, CLS, SEP, MASK)
 
-# A vocabulary is learnt from about so many characters, spread over the corpus.
-VOCABULARY_CHARACTERS = 100_000_000
+# A vocabulary is learnt from about so many characters, drawn from all over the corpus; of
+# its letters the most frequent ones are learnt that make up so much of it.
+VOCABULARY_CHARACTERS, COVERAGE = 100_000_000, 0.9999
+ACCENT = re.compile("[\u0300-\u036f]")
 # Texts that are tokenized at a time, and how many such chunks wait for it in memory.
 CHUNK, WAITING = 2000, 4
 # Rows that are set aside to measure on, at most, and rows that are counted at a time.
 VALIDATION_ROWS, BLOCK = 1024, 100_000
 
 
-def learn_vocabulary(texts, size):
-    """Learns a WordPiece vocabulary from a list of texts: a list of `size` strings, special
-    tokens first, then frequent words and pieces of others, "##" before one inside a word.
+def learn_vocabulary(texts, profile):
+    """Learns a WordPiece vocabulary from a list of texts: a list of `vocabulary_size`
+    strings, special tokens first, then letters, frequent words, and pieces of others, "##"
+    before one inside a word.
 
     Pieces are joined as in byte-pair encoding (Sennrich et al., 2016), which is what the
-    `tokenizers` library means by training WordPiece.
+    `tokenizers` library means by training WordPiece. Rare letters are left to [UNK], as in
+    SentencePiece (Kudo and Richardson, 2018). A piece that only helped to join longer ones
+    would never be used: another one takes its place.
     """
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(strip_accents=True)
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    letters = tokenizer.normalizer.normalize_str("".join(sorted(set().union(*texts))))
-    # Given in this order, because the trainer would number them differently each time.
-    inner = [f"##{letter}" for letter in sorted(set(letters) - {" "})]
-    options = {"limit_alphabet": len(inner), "show_progress": False}
-    options["special_tokens"] = [*SPECIAL_TOKENS, *inner]
-    trainer = tokenizers.trainers.WordPieceTrainer(vocab_size=size, **options)
-    tokenizer.train_from_iterator(texts, trainer, length=len(texts))
-    vocabulary = tokenizer.get_vocab(with_added_tokens=False)
-    if len(vocabulary) != size:
-        given = f"The text gives {len(vocabulary)} word pieces, not {size}"
-        raise ValueError(f"{given}: lower `vocabulary_size`, or take more text.")
-    return sorted(vocabulary, key=vocabulary.get)
+    words, size = normalization.words(texts, profile), profile.vocabulary_size
+    counts, letters = Counter(itertools.chain.from_iterable(words)), Counter()
+    for word, count in counts.items():
+        letters.update(dict.fromkeys(word, count))
+    shares = np.cumsum([count for _, count in letters.most_common()]) / letters.total()
+    frequent = letters.most_common(1 + int((shares < COVERAGE).sum()))
+    alphabet = {letter for letter, _ in frequent}
+    known = sorted(word for word in counts if alphabet.issuperset(word))
+    inside = sorted(set().union(*(word for word in known if len(word) > 1)))
+    spelt = [*SPECIAL_TOKENS, *sorted(alphabet), *(f"##{letter}" for letter in inside)]
+    if len(spelt) > size:
+        takes = f"its alphabet of {len(alphabet)} letters and signs takes {len(spelt)}"
+        raise ValueError(f"`vocabulary_size` {size} is too small for the text: {takes}.")
+    asked, pieces = size, []
+    while len(pieces) < size:
+        tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+        options = {"special_tokens": spelt, "show_progress": False}
+        trainer = tokenizers.trainers.WordPieceTrainer(vocab_size=asked, **options)
+        tokenizer.train_from_iterator(
+            (f"{each} " * counts[each] for each in known), trainer
+        )
+        learnt = tokenizer.get_vocab(with_added_tokens=False)
+        used = {token.value for word in known for token in tokenizer.model.tokenize(word)}
+        pieces = sorted(used.union(spelt), key=learnt.get)
+        if len(pieces) < size and len(learnt) < asked:
+            given = f"The text gives {len(pieces)} word pieces, not {size}"
+            raise ValueError(f"{given}: lower `vocabulary_size`, or take more text.")
+        asked += size - len(pieces)
+    return pieces[:size]
 
 
 def load_vocabulary(profile):
@@ -64,31 +88,43 @@ def load_vocabulary(profile):
     returned, wherever the file has them.
     """
     if profile.vocabulary == "learnt":
-        characters = sum(map(len, corpora.read_corpus(profile)))
-        every = -(-characters // VOCABULARY_CHARACTERS)
-        texts = itertools.islice(corpora.read_corpus(profile), 0, None, every)
-        return learn_vocabulary(list(texts), profile.vocabulary_size)
+        return learn_vocabulary(corpora.draw_texts(profile, VOCABULARY_CHARACTERS), profile)
     path, size = profile.vocabulary, profile.vocabulary_size
-    if path == "bert":
-        path = corpora.fetch("bert_vocab_uncased.txt")
-    pieces = pathlib.Path(path).read_text("utf-8").split()
+    file = pathlib.Path(corpora.fetch("bert_vocab_uncased.txt") if path == "bert" else path)
+    pieces = file.expanduser().read_text("utf-8").split()
     if not len(pieces) == len({*pieces, *SPECIAL_TOKENS}) == size:
         wanted = f"{size} (`vocabulary_size`), each once, with {' '.join(SPECIAL_TOKENS)}"
         raise ValueError(f"`{path}` has {len(pieces)} word pieces: give {wanted}.")
-    return [*SPECIAL_TOKENS, *(piece for piece in pieces if piece not in SPECIAL_TOKENS)]
+    pieces = [piece for piece in pieces if piece not in SPECIAL_TOKENS]
+    capital = next((piece for piece in pieces if piece != piece.lower()), None)
+    small = next((piece for piece in pieces if piece != piece.upper()), None)
+    accents = (each for each in pieces if ACCENT.search(unicodedata.normalize("NFD", each)))
+    odd = {
+        "lowercase": capital if profile.lowercase else not capital and small,
+        "strip_accents": profile.strip_accents and next(accents, None),
+    }
+    for setting in filter(odd.get, odd):
+        value, has = getattr(profile, setting), f"`{path}` has `{odd[setting]}` in it"
+        has += ", and no capital" if not value else ""
+        raise ValueError(f"`{setting}` is {value}, but {has}: set it to {not value}.")
+    return [*SPECIAL_TOKENS, *pieces]
 
 
 @functools.lru_cache(maxsize=1)
-def _tokenizer(vocabulary):
+def _tokenizer(vocabulary, lowercase, strip_accents):
     """A function from a batch of texts to a ragged tensor, made once for a vocabulary."""
-    options = {"lowercase": True, "strip_accents": True, "special_tokens": SPECIAL_TOKENS}
-    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(list(vocabulary), **options)
-    return tf.function(tokenizer.call, input_signature=[tf.TensorSpec([None], tf.string)])
+    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(list(vocabulary))
+
+    def read(texts):
+        return tokenizer(normalization.normalize(texts, lowercase, strip_accents))
+
+    return tf.function(read, input_signature=[tf.TensorSpec([None], tf.string)])
 
 
-def tokenize(texts, vocabulary):
-    """Tokenizes a list of texts on all cores: a list of int32 arrays, one a text."""
-    tokenizer = _tokenizer(tuple(vocabulary))
+def tokenize(texts, vocabulary, profile):
+    """Tokenizes a list of texts on all cores, as the profile's `lowercase` and
+    `strip_accents` say: a list of int32 arrays, one a text."""
+    tokenizer = _tokenizer(tuple(vocabulary), profile.lowercase, profile.strip_accents)
     batches = tf.data.Dataset.from_tensor_slices(texts).batch(100)
     # Split outside TensorFlow: a ragged tensor gives up its rows one by one, slowly.
     ids, ends = [], []
@@ -100,10 +136,8 @@ def tokenize(texts, vocabulary):
 
 def pad(token_ids, length):
     """Puts each text into a row of its own, cut or filled up: int32 `(texts, length)`."""
-    rows = np.full((len(token_ids), length), PAD, dtype="int32")
-    for row, ids in zip(rows, token_ids, strict=True):
-        row[: len(ids)] = ids[:length]
-    return rows
+    options = {"padding": "post", "truncating": "post", "value": PAD}
+    return keras.utils.pad_sequences(token_ids, length, **options)
 
 
 def _join(token_ids):
@@ -119,18 +153,19 @@ def pack(token_ids, length):
     return stream[: len(stream) // length * length].reshape(-1, length)
 
 
-def _stream(texts, vocabulary):
+def _stream(texts, vocabulary, profile):
     """Tokenizes and joins texts, as the smallest whole numbers that hold them."""
     dtype = np.min_scalar_type(len(vocabulary) - 1)
-    return _join(tokenize(texts, vocabulary)).astype(dtype)
+    return _join(tokenize(texts, vocabulary, profile)).astype(dtype)
 
 
-def store_rows(texts, vocabulary, path, executor=None):
+def store_rows(texts, vocabulary, profile, path, executor=None):
     """Tokenizes a corpus of any size into one file: a stream of texts, [SEP] after each.
 
     Args:
         texts: iterable of strings, of which some chunks are in memory at a time.
         vocabulary: list of strings.
+        profile: a `Profile`; see `tokenize`.
         path: a path. It holds the whole stream in the end, or what it held before.
         executor: a `concurrent.futures.Executor` that tokenizes, such as Dask's
             `Client.get_executor()`; the file is the same. By default all cores do it here.
@@ -141,7 +176,7 @@ def store_rows(texts, vocabulary, path, executor=None):
     bar = helpers.progress(unit=" texts", unit_scale=CHUNK)
     with here, bar, helpers.writing(path) as file:
         while chunk := list(itertools.islice(texts, CHUNK)):
-            waiting.append((executor or here).submit(_stream, chunk, vocabulary))
+            waiting.append((executor or here).submit(_stream, chunk, vocabulary, profile))
             if len(waiting) > WAITING:
                 file.write(waiting.popleft().result().tobytes())
                 bar.update()
@@ -149,25 +184,56 @@ def store_rows(texts, vocabulary, path, executor=None):
             file.write(stream.result().tobytes())
 
 
+class Rows:
+    """Some rows of an array, by their numbers; itself like an array, but in no memory."""
+
+    def __init__(self, rows, numbers):
+        self.rows, self.numbers = rows, numbers
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def __getitem__(self, places):
+        return self.rows[self.numbers[places]]
+
+
 def open_rows(profile, path):
-    """Maps what `store_rows` stored into memory: two int arrays, `(rows, sequence)`, the
-    rows to learn from and, the first of the file, some to measure on."""
+    """Maps what `store_rows` stored into memory.
+
+    Returns:
+        The rows to learn from, `Rows`; those to measure on, an int array `(rows,
+        sequence)`; and how many texts there are, and how many occur more than once. Both
+        kinds of rows come in pairs that follow each other in the text. Those to measure on
+        are drawn from all over it, by seed; where there are enough others, none of them
+        holds any of a text that occurs more than once.
+    """
     length, least = profile.sequence_length, profile.batch_size
-    dtype = np.min_scalar_type(profile.vocabulary_size - 1)
-    stream = np.memmap(path, dtype, mode="r")
-    rows = stream[: len(stream) // length * length].reshape(-1, length)
-    kept = min(VALIDATION_ROWS, max(least, len(rows) // 10))
-    if len(rows) < kept + least:
-        few = f"The corpus gives {len(rows)} rows of {length} tokens; a batch has {least}"
-        raise ValueError(f"{few}: lower `batch_size`, or take more text.")
-    return rows[kept:], rows[:kept]
+    stream = np.memmap(path, np.min_scalar_type(profile.vocabulary_size - 1), mode="r")
+    pairs = stream[: len(stream) // (2 * length) * 2 * length].reshape(-1, 2 * length)
+    kept = min(VALIDATION_ROWS // 2, max(math.ceil(least / 2), len(pairs) // 10))
+    if 2 * (len(pairs) - kept) < least:
+        few = f"The corpus gives {2 * len(pairs)} rows of {length} tokens"
+        more = "lower `batch_size`, or take more text"
+        raise ValueError(f"{few}, too few for batches of {least}: {more}.")
+    ends = np.flatnonzero(stream == SEP)
+    starts = np.append(0, ends + 1)
+    texts = [hash(stream[slice(*text)].tobytes()) for text in itertools.pairwise(starts)]
+    again = pd.Series(texts).duplicated(keep=False).to_numpy()
+    free = ~np.repeat(again, np.diff(starts))[: pairs.size].reshape(pairs.shape).any(axis=1)
+    free |= free.sum() < kept
+    rng = np.random.default_rng(profile.seed)
+    measured = np.zeros(len(pairs), bool)
+    measured[rng.choice(np.flatnonzero(free), kept, replace=False)] = True
+    rows, measured = pairs.reshape(-1, length), np.repeat(measured, 2)
+    return Rows(rows, np.flatnonzero(~measured)), rows[measured], (len(again), again.sum())
 
 
-def sentence_rows(sentences, vocabulary, length):
-    """Tokenizes sentences to classify and pads them: int32 `(sentences, length)`."""
+def sentence_rows(sentences, vocabulary, profile):
+    """Tokenizes sentences to classify and pads them to the longest of `sentence_lengths`:
+    int32 `(sentences, length)`."""
     # An empty sentence, too, needs something to attend to.
-    token_ids = tokenize(list(sentences), vocabulary)
-    return pad([ids if len(ids) else [UNK] for ids in token_ids], length)
+    texts = tokenize(list(sentences), vocabulary, profile)
+    return pad([ids if len(ids) else [UNK] for ids in texts], profile.sentence_lengths[-1])
 
 
 def log_frequencies(rows, size):
@@ -178,51 +244,3 @@ def log_frequencies(rows, size):
         counts += np.bincount(rows[first : first + BLOCK].ravel(), minlength=size)
     counts[: len(SPECIAL_TOKENS)] = 1
     return np.log(counts / counts.sum()).astype("float32")
-
-
-def cooccurrence_counts(rows, window, size):
-    """Counts how often two tokens stand within a window of each other in one text.
-
-    Args:
-        rows: int array, `(rows, sequence)`, from `pack` or `pad`.
-        window: int, the greatest distance that counts, in tokens.
-        size: int, of the vocabulary; the result is symmetric, sparse, `(size, size)`.
-    """
-    stream = rows.ravel().astype("int32")
-    special = stream < len(SPECIAL_TOKENS)
-    text = np.cumsum(special)
-    counts = scipy.sparse.csr_matrix((size, size), dtype="float32")
-    for distance in range(1, window + 1):
-        # A special token opens the part that it is counted to; itself it doesn't count.
-        same = (text[:-distance] == text[distance:]) & ~special[:-distance]
-        pair = stream[:-distance][same], stream[distance:][same]
-        ones = np.ones(len(pair[0]), dtype="float32")
-        counts += scipy.sparse.coo_matrix((ones, pair), shape=counts.shape).tocsr()
-    return counts + counts.T
-
-
-def word_vectors(counts, hidden_dim, seed, scale=0.2):
-    """Turns co-occurrence counts into word vectors.
-
-    Positive pointwise mutual information, contexts smoothed by the power 0.75, and its
-    leading singular vectors (Levy, Goldberg and Dagan, 2015, "Improving distributional
-    similarity with lessons learned from word embeddings").
-
-    Args:
-        counts: symmetric sparse matrix, `(vocabulary, vocabulary)`.
-        hidden_dim: int, numbers in a vector: the result is float32 `(vocabulary,
-            hidden_dim)`, with zeros for tokens that don't occur.
-        seed: int, for the randomized decomposition.
-        scale: float, the vectors' standard deviation. Adam's steps have a fixed size, so
-            that large vectors turn slowly, and keep what the counts taught them.
-    """
-    pairs = counts.tocoo()
-    total = counts.sum(axis=1).A1
-    context = total**0.75 / (total**0.75).sum()
-    information = np.log(pairs.data / (total[pairs.row] * context[pairs.col]))
-    pairs.data = np.maximum(information, 0.0)
-    vectors, *_ = randomized_svd(pairs.tocsr(), hidden_dim, n_iter=4, random_state=seed)
-    occurs = total > 0
-    vectors -= vectors[occurs].mean(axis=0)
-    vectors *= scale / vectors[occurs].std()
-    return (vectors * occurs[:, None]).astype("float32")

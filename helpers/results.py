@@ -8,16 +8,16 @@ changed, or was made with other settings.
 import json
 import os
 import pathlib
+import shutil
+import tempfile
 
 import numpy as np
-import pandas as pd
 import pooch
 import scipy.stats
 
 import helpers
 from helpers import corpora, preprocessing, profiles
 
-ON_DRIVE = "/content/drive/MyDrive/pretraining-tutorial"
 _NAMES = ["setup_and_baseline", "mlm_preprocessing", "encoder_pretraining", "fine_tuning"]
 NOTEBOOKS = {number: f"{number:02}_{name}" for number, name in enumerate(_NAMES, 1)}
 
@@ -30,7 +30,7 @@ def keep_on_drive(wanted):
         except ImportError as error:
             raise RuntimeError("This is not Colab: set DRIVE to False.") from error
         drive.mount("/content/drive")
-        os.environ["TUTORIAL_ARTIFACTS"] = ON_DRIVE
+        os.environ["TUTORIAL_ARTIFACTS"] = helpers.ON_DRIVE
 
 
 def path(profile, name):
@@ -90,8 +90,12 @@ def read_preprocessing(profile):
     to measure on; see `preprocessing.open_rows`."""
     read_record(profile, 2)
     vocabulary = path(profile, "vocabulary.txt").read_text("utf-8").split("\n")
-    vectors = np.load(path(profile, "word_vectors.npy"))
-    return vocabulary, vectors, *preprocessing.open_rows(profile, path(profile, "rows.bin"))
+    rows = path(profile, "rows.bin")
+    if rows.is_relative_to(helpers.ON_DRIVE):
+        # Rows are read at random: from the machine's own disk.
+        rows = shutil.copy(rows, tempfile.mkdtemp())
+    rows, measured, _ = preprocessing.open_rows(profile, rows)
+    return vocabulary, np.load(path(profile, "word_vectors.npy")), rows, measured
 
 
 def bootstrap_interval(values, seed=0):
@@ -102,23 +106,6 @@ def bootstrap_interval(values, seed=0):
     values = np.asarray(values, dtype=float)
     interval = scipy.stats.bootstrap((values,), np.mean, **options).confidence_interval
     return float(interval.low), float(interval.high)
-
-
-def accuracy_table(right):
-    """Test accuracy in percent, with 95 % intervals: a DataFrame with a row a model.
-
-    Args:
-        right: dict of a model's name to a bool array, `(seeds, sentences)`, True where it
-            was right.
-    """
-    rows = {}
-    for name, runs in right.items():
-        seeds = np.mean(runs, axis=1)
-        low, high = bootstrap_interval(np.mean(runs, axis=0))
-        figures = 100 * np.array([seeds.mean(), low, high, seeds.min(), seeds.max()])
-        rows[name] = [*figures[:3], len(runs), *figures[3:]]
-    columns = ["accuracy", "low", "high", "seeds", "lowest seed", "highest seed"]
-    return pd.DataFrame(rows, columns).T.astype({"seeds": int})
 
 
 def paired_difference(first, second):

@@ -1,6 +1,7 @@
 """What the notebooks that train have in common: devices, optimizers, loss, fine-tuning."""
 
 import math
+import timeit
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ from keras import ops
 from sklearn.linear_model import LogisticRegression
 
 import helpers
-from helpers import models
+from helpers import masking, models
 
 # Sentences in a batch of fine-tuning, and the dropout there.
 FINETUNING_BATCH_SIZE, FINETUNING_DROPOUT = 32, 0.1
@@ -47,6 +48,34 @@ def use_devices(profile):
     precision = profile.precision if short else "float32"
     keras.config.set_dtype_policy(precision.replace("bfloat16", "mixed_bfloat16"))
     return f"jax on {', '.join(use)} of {len(names)}, computing in {precision}"
+
+
+def say_hours(profile):
+    """Says how long pretraining takes on a processor, in a sentence, from a few timed steps
+    of it; where it is short for sure, or where there is a GPU or TPU, "" without them.
+
+    Raises:
+        RuntimeError: it takes more than an hour, and `allow_slow` isn't set.
+    """
+    width, tokens = profile.hidden_dim, profile.batch_size * profile.sequence_length
+    weights = profile.num_layers * width * (4 * width + 2 * profile.intermediate_dim)
+    weights += profile.mask_rate * width * profile.vocabulary_size
+    # No processor that we know is slower than 5e10 products a second.
+    short = 6 * profile.pretraining_steps * tokens * weights < 3600 * 5e10
+    if short or "cpu" not in str(keras.ops.zeros(1).device).lower():
+        return ""
+    model = pretraining_model(profile, 100, np.zeros(profile.vocabulary_size))
+    shape = 2 * profile.batch_size, profile.sequence_length
+    rows = np.random.default_rng(0).integers(5, profile.vocabulary_size, shape)
+    batch = masking.MaskedBatches(rows, profile, 1)[0]
+    # The first time it is compiled.
+    seconds = min(timeit.repeat(lambda: model.train_on_batch(*batch), number=1, repeat=3))
+    hours = profile.pretraining_steps * seconds / 3600
+    said = f"Pretraining alone takes some {hours:.1f} hours on this machine's processor."
+    if hours > 1 and not profile.allow_slow:
+        advice = "use a GPU or TPU (README.md tells how), or lower `pretraining_steps`"
+        raise RuntimeError(f"{said} To go on, {advice}, or set `allow_slow` to True.")
+    return said
 
 
 def learning_rate(peak, steps):
@@ -103,16 +132,17 @@ def pretraining_model(profile, steps, log_frequencies, vectors=None):
     weights = {"masked_words": 1.0, "neighbours": profile.neighbour_weight}
     accuracy = keras.metrics.SparseCategoricalAccuracy
     model.compile(
-        optimizer=pretraining_optimizer(profile, steps),
-        loss=dict.fromkeys(model.output, cross_entropy),
-        loss_weights={game: weights[game] for game in model.output},
+        pretraining_optimizer(profile, steps),
+        dict.fromkeys(model.output, cross_entropy),
+        {game: weights[game] for game in model.output},
         weighted_metrics={game: [accuracy("accuracy")] for game in model.output},
     )
     return model
 
 
 class Progress(keras.callbacks.Callback):
-    """Shows that a training is alive, in a line that is gone when it has ended."""
+    """Shows that a training is alive, in a line that is gone when it has ended, and stops
+    one that has diverged, before callbacks after this save it: a FloatingPointError."""
 
     def on_train_begin(self, logs=None):
         total = self.params["steps"] * self.params["epochs"]
@@ -123,6 +153,12 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.update()
+
+    def on_epoch_end(self, epoch, logs):
+        if not np.isfinite([*logs.values()]).all():
+            self.bar.close()
+            lost = f"The training has diverged: after {self.bar.n} steps its loss is"
+            raise FloatingPointError(f"{lost} {logs['loss']}. Lower the learning rate.")
 
     def on_train_end(self, logs=None):
         self.bar.close()
@@ -145,13 +181,10 @@ def sentence_batches(token_ids, labels, lengths, batch_size, seed):
     # Endless before the batches are made, so that no sentence is left over.
     sentences = sentences.shuffle(len(labels), seed=seed).repeat()
     cut = sentences.map(lambda ids, label: (ids[: tf.math.count_nonzero(ids)], label))
-    return cut.bucket_by_sequence_length(
-        lambda ids, label: tf.size(ids),
-        bucket_boundaries=[length + 1 for length in lengths],  # the first that is too long
-        bucket_batch_sizes=[batch_size] * (len(lengths) + 1),
-        pad_to_bucket_boundary=True,
-        drop_remainder=True,
-    )
+    options = {"pad_to_bucket_boundary": True, "drop_remainder": True}
+    options["bucket_boundaries"] = [length + 1 for length in lengths]  # the first too long
+    options["bucket_batch_sizes"] = [batch_size] * (len(lengths) + 1)
+    return cut.bucket_by_sequence_length(lambda ids, label: tf.size(ids), **options)
 
 
 def start_head(classifier, token_ids, labels):
@@ -171,9 +204,7 @@ def start_head(classifier, token_ids, labels):
     head.set_weights([weights.T, bias])
 
 
-def train_classifier(
-    profile, token_ids, labels, seed, epochs, pretrained=None, head_first=True
-):
+def train_classifier(profile, token_ids, labels, seed, epochs, start=None, head_first=True):
     """Trains a classifier, from a pretrained encoder or from scratch.
 
     Both have the same layers, batches and order; each has its own learning rate.
@@ -184,13 +215,13 @@ def train_classifier(
         labels: int array, `(sentences,)`, with every class at least once.
         seed: int, fixes fresh weights, dropout and order.
         epochs: int, passes over the sentences.
-        pretrained: the pretrained encoder, or None for one from scratch.
+        start: the pretrained encoder, or None for one from scratch.
         head_first: bool, whether the head starts from a regression or from random weights.
     """
     keras.utils.set_random_seed(seed)
     encoder, peak = models.build_encoder(profile, FINETUNING_DROPOUT), profile.scratch_rate
-    if pretrained is not None:
-        encoder.set_weights(pretrained.get_weights())
+    if start is not None:
+        encoder.set_weights(start.get_weights())
         peak = profile.finetuning_rate
     model = models.build_classifier(encoder, int(labels.max()) + 1, FINETUNING_DROPOUT)
     if head_first:
