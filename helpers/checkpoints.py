@@ -18,8 +18,7 @@ class Checkpoint(keras.callbacks.Callback):
     and how many of `fit`'s epochs are done, which tells the place in the data. A training
     that goes on from it ends with the same weights, bit for bit (but on PyTorch, where
     Keras' dropout has no seed of its own). `keras.callbacks.BackupAndRestore` leaves out
-    the seeds and what was measured, and takes what was saved with other settings;
-    `OrbaxCheckpoint` refuses a model with two metrics of one name.
+    the seeds and what was measured, and takes what was saved with other settings.
 
     Args:
         model: a compiled `keras.Model`; where nothing was saved, `restore` puts it back to
@@ -55,7 +54,7 @@ class Checkpoint(keras.callbacks.Callback):
         """
         state, saved = self.start, {"epoch": 0, "history": {}, "seconds": 0.0}
         if self.path.exists() and not self.path.stat().st_size:
-            # It was stopped between emptying and replacing: see `helpers.writing`.
+            # Stopped between emptying and replacing: see `helpers.writing`.
             self.path.with_name(self.path.name + ".partial").replace(self.path)
         if self.path.exists():
             with np.load(self.path) as file:

@@ -32,8 +32,7 @@ FILES = pathlib.Path(__file__).with_name("files.txt")
 
 # What the labels 0 and 1 mean, in the two tasks that the series knows.
 CLASSES = ("unfavourable", "favourable")
-
-# A title, as in ` = = Early life = = `, is no paragraph.
+# A title, as in ` = = Early life = = `
 WIKITEXT_TITLE = re.compile(r"\s*=(?: =)* .* (?:= )*=\s*")
 
 ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz|zip|7z|rar|bz2|xz|zst)$", re.IGNORECASE)
@@ -197,9 +196,8 @@ def read_task(profile):
 def _read_table(path, columns):
     """Reads two columns, texts and labels, from a table, as strings: a DataFrame.
 
-    In a .tsv quotes are letters, as in GLUE's files; in a .csv they may enclose a field,
-    and what separates fields is what cuts the header into most names, if no first line such
-    as Excel's `sep=;` tells.
+    In a .tsv quotes are letters, as in GLUE's files. In a .csv they may enclose a field;
+    fields end at what cuts the header into most names, or at what Excel's `sep=;` says.
     """
     tabs = path.suffix.lower() == ".tsv"
     options = {"quoting": csv.QUOTE_NONE} if tabs else {}
@@ -238,8 +236,7 @@ def _split_task(table, classes, profile):
     unsure = table.label.groupby(words).transform("nunique") > 1
     again = words.duplicated() & ~unsure
     said = (
-        f"Left out: {again.sum()} sentences that occur again, but for case, accents or "
-        f"blanks, and {unsure.sum()} that occur with several labels."
+        f"Left out: {again.sum()} repeated sentences, {unsure.sum()} with several labels."
     )
     sentences = table[~again & ~unsure].reset_index(drop=True)
     counts = np.bincount(sentences.label, minlength=len(classes))

@@ -40,14 +40,13 @@ VALIDATION_ROWS, BLOCK = 1024, 100_000
 
 
 def learn_vocabulary(texts, profile):
-    """Learns a WordPiece vocabulary from a list of texts: a list of `vocabulary_size`
-    strings, special tokens first, then letters, frequent words, and pieces of others, "##"
-    before one inside a word.
+    """Learns a WordPiece vocabulary from a list of texts: `vocabulary_size` strings,
+    special tokens first, then letters, words, and pieces of words, "##" before one inside.
 
     Pieces are joined as in byte-pair encoding (Sennrich et al., 2016), which is what the
     `tokenizers` library means by training WordPiece. Rare letters are left to [UNK], as in
     SentencePiece (Kudo and Richardson, 2018). A piece that only helped to join longer ones
-    would never be used: another one takes its place.
+    is never used: another one takes its place, if the text has enough.
     """
     words, size = normalization.words(texts, profile), profile.vocabulary_size
     counts, letters = Counter(itertools.chain.from_iterable(words)), Counter()
@@ -68,13 +67,13 @@ def learn_vocabulary(texts, profile):
         tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
         options = {"special_tokens": spelt, "show_progress": False}
         trainer = tokenizers.trainers.WordPieceTrainer(vocab_size=asked, **options)
-        tokenizer.train_from_iterator(
-            (f"{each} " * counts[each] for each in known), trainer
-        )
+        repeated = (f"{word} " * counts[word] for word in known)
+        tokenizer.train_from_iterator(repeated, trainer)
         learnt = tokenizer.get_vocab(with_added_tokens=False)
         used = {token.value for word in known for token in tokenizer.model.tokenize(word)}
-        pieces = sorted(used.union(spelt), key=learnt.get)
-        if len(pieces) < size and len(learnt) < asked:
+        all_given = len(learnt) < asked
+        pieces = sorted(learnt if all_given else used.union(spelt), key=learnt.get)
+        if all_given and len(pieces) < size:
             given = f"The text gives {len(pieces)} word pieces, not {size}"
             raise ValueError(f"{given}: lower `vocabulary_size`, or take more text.")
         asked += size - len(pieces)
@@ -89,9 +88,9 @@ def load_vocabulary(profile):
     """
     if profile.vocabulary == "learnt":
         return learn_vocabulary(corpora.draw_texts(profile, VOCABULARY_CHARACTERS), profile)
-    path, size = profile.vocabulary, profile.vocabulary_size
-    file = pathlib.Path(corpora.fetch("bert_vocab_uncased.txt") if path == "bert" else path)
-    pieces = file.expanduser().read_text("utf-8").split()
+    path, size = pathlib.Path(profile.vocabulary), profile.vocabulary_size
+    path = corpora.fetch("bert_vocab_uncased.txt") if profile.vocabulary == "bert" else path
+    pieces = path.expanduser().read_text("utf-8").split()
     if not len(pieces) == len({*pieces, *SPECIAL_TOKENS}) == size:
         wanted = f"{size} (`vocabulary_size`), each once, with {' '.join(SPECIAL_TOKENS)}"
         raise ValueError(f"`{path}` has {len(pieces)} word pieces: give {wanted}.")
@@ -136,8 +135,8 @@ def tokenize(texts, vocabulary, profile):
 
 def pad(token_ids, length):
     """Puts each text into a row of its own, cut or filled up: int32 `(texts, length)`."""
-    options = {"padding": "post", "truncating": "post", "value": PAD}
-    return keras.utils.pad_sequences(token_ids, length, **options)
+    options = {"padding": "post", "truncating": "post"}
+    return keras.utils.pad_sequences(token_ids, length, value=PAD, **options)
 
 
 def _join(token_ids):

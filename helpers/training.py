@@ -51,19 +51,15 @@ def use_devices(profile):
 
 
 def say_hours(profile):
-    """Says how long pretraining takes on a processor, in a sentence, from a few timed steps
-    of it; where it is short for sure, or where there is a GPU or TPU, "" without them.
-
-    Raises:
-        RuntimeError: it takes more than an hour, and `allow_slow` isn't set.
-    """
+    """Says how long pretraining takes on a processor, from a few timed steps where it may
+    be long; in a RuntimeError, if it is more than an hour and `allow_slow` isn't set."""
     width, tokens = profile.hidden_dim, profile.batch_size * profile.sequence_length
     weights = profile.num_layers * width * (4 * width + 2 * profile.intermediate_dim)
     weights += profile.mask_rate * width * profile.vocabulary_size
     # No processor that we know is slower than 5e10 products a second.
     short = 6 * profile.pretraining_steps * tokens * weights < 3600 * 5e10
-    if short or "cpu" not in str(keras.ops.zeros(1).device).lower():
-        return ""
+    if short or "cpu" not in str(ops.zeros(1).device).lower():
+        return "Pretraining takes less than an hour here, or runs on a GPU or TPU."
     model = pretraining_model(profile, 100, np.zeros(profile.vocabulary_size))
     shape = 2 * profile.batch_size, profile.sequence_length
     rows = np.random.default_rng(0).integers(5, profile.vocabulary_size, shape)
@@ -123,8 +119,7 @@ def plan(steps):
 
 
 def pretraining_model(profile, steps, log_frequencies, vectors=None):
-    """Builds and compiles what notebook 3 pretrains, as it does in the open, for so many
-    steps, as for `models.build_pretraining_model` and `models.start_from_vectors`."""
+    """Builds and compiles what notebook 3 pretrains, as it does in the open."""
     encoder = models.build_encoder(profile)
     if vectors is not None:
         models.start_from_vectors(encoder, vectors)
