@@ -7,12 +7,14 @@ PYTHON ?= python3
 PROFILE ?= sample
 # YAML: SETTINGS="seed: 1, corpus: my texts.txt"
 SETTINGS ?=
+# Recipes take it from the environment, where quotes in it are nothing special.
+export SETTINGS
 VENV := .venv
 INSTALLED := $(VENV)/installed
 TORCH := .venv-torch
 BOOK := .venv-book
 NOTEBOOKS := 01_setup_and_baseline 02_mlm_preprocessing 03_encoder_pretraining 04_fine_tuning
-ARTIFACTS := $(or $(TUTORIAL_ARTIFACTS),$(CURDIR)/artifacts)
+ARTIFACTS := $(or $(patsubst ~/%,$(HOME)/%,$(TUTORIAL_ARTIFACTS)),$(CURDIR)/artifacts)
 TESTED := artifacts/tested/sample/04_fine_tuning.json
 
 # Large arrays in huge pages: a step of pretraining then takes a sixth less time, which it
@@ -26,11 +28,11 @@ tutorial: $(INSTALLED)
 
 # Papermill writes what a cell prints to the terminal as it comes.
 series:
-	@$(VENV)/bin/python scripts/settings.py "$(PROFILE)" '{$(SETTINGS)}'
+	@$(VENV)/bin/python scripts/settings.py "$(PROFILE)" "{$$SETTINGS}"
 	mkdir -p "$(ARTIFACTS)/$(PROFILE)"
 	set -e; for name in $(NOTEBOOKS); do \
 		$(VENV)/bin/papermill notebooks/$$name.ipynb "$(ARTIFACTS)/$(PROFILE)/$$name.ipynb" \
-			--parameters PROFILE "$(PROFILE)" --parameters_yaml 'OVERRIDES: {$(SETTINGS)}' \
+			--parameters PROFILE "$(PROFILE)" --parameters_yaml "OVERRIDES: {$$SETTINGS}" \
 			--cwd . --stdout-file - --no-progress-bar; \
 		$(VENV)/bin/jupyter nbconvert --to html --log-level ERROR \
 			--CoalesceStreamsPreprocessor.enabled=True \

@@ -34,7 +34,7 @@ def prepare():
 
     profile = profiles.load_profile(**SIZE)
     texts = list(corpora.read_corpus(profile))
-    return profile, texts, preprocessing.learn_vocabulary(texts, profile.vocabulary_size)
+    return profile, texts, preprocessing.learn_vocabulary(texts, profile)
 
 
 def endless(make):
@@ -49,9 +49,9 @@ def ours():
     profile, texts, vocabulary = prepare()
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "rows.bin")
-        preprocessing.store_rows(texts, vocabulary, path)
+        preprocessing.store_rows(texts, vocabulary, profile, path)
         # Mapped into memory, the file outlives its name.
-        rows, _ = preprocessing.open_rows(profile, path)
+        rows, *_ = preprocessing.open_rows(profile, path)
     del texts
     batches = masking.MaskedBatches(rows, profile, steps=1)  # any number of them, in fact
     return (batches[number] for number in itertools.count()), 0.0

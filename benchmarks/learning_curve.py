@@ -16,6 +16,8 @@ import common
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import scipy.sparse
+from sklearn.utils.extmath import randomized_svd
 
 import helpers
 
@@ -34,6 +36,39 @@ WINDOW = 20  # tokens; that of notebook 2
 OURS, GUIDE = "ours", "the guide's"
 
 
+def word_vectors(rows, size, profile):
+    """What notebook 2 starts the embedding from, as it does.
+
+    Args:
+        rows: int array, `(rows, sequence)`.
+        size: int, of the vocabulary.
+        profile: a `Profile`.
+
+    Returns:
+        A float32 array, `(size, hidden_dim)`.
+    """
+    stream = rows.ravel()
+    special = stream < len(preprocessing.SPECIAL_TOKENS)
+    text = np.cumsum(special)
+    counts = scipy.sparse.csr_matrix((size, size), dtype="float32")
+    for distance in range(1, WINDOW + 1):
+        same = (text[:-distance] == text[distance:]) & ~special[:-distance]
+        pair = stream[:-distance][same], stream[distance:][same]
+        ones = np.ones(len(pair[0]), dtype="float32")
+        counts += scipy.sparse.coo_matrix((ones, pair), shape=counts.shape).tocsr()
+    counts += counts.T
+    pairs, total = counts.tocoo(), counts.sum(axis=1).A1
+    context = total**0.75 / (total**0.75).sum()
+    information = np.log(pairs.data / (total[pairs.row] * context[pairs.col]))
+    pairs.data = np.maximum(information, 0.0)
+    options = {"n_iter": 4, "random_state": profile.seed}
+    vectors, *_ = randomized_svd(pairs.tocsr(), profile.hidden_dim, **options)
+    occurs = total > 0
+    vectors -= vectors[occurs].mean(axis=0)
+    vectors *= 0.2 / vectors[occurs].std()
+    return (vectors * occurs[:, None]).astype("float32")
+
+
 def prepare(profile):
     """What notebook 2 makes, without its explanations.
 
@@ -47,10 +82,9 @@ def prepare(profile):
     texts = list(corpora.read_corpus(profile))
     vocabulary = preprocessing.load_vocabulary(profile)
     before = time.perf_counter()
-    token_ids = preprocessing.tokenize(texts, vocabulary)
+    token_ids = preprocessing.tokenize(texts, vocabulary, profile)
     rows = preprocessing.pack(token_ids, profile.sequence_length)
-    counts = preprocessing.cooccurrence_counts(rows, WINDOW, len(vocabulary))
-    vectors = preprocessing.word_vectors(counts, profile.hidden_dim, profile.seed)
+    vectors = word_vectors(rows, len(vocabulary), profile)
     return texts, vocabulary, rows, vectors, time.perf_counter() - before
 
 

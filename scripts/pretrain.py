@@ -35,6 +35,7 @@ def leave(kind, error, trace):
     At its regular end JAX would wait minutes for the host that is lost.
     """
     sys.__excepthook__(kind, error, trace)
+    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)
 
@@ -59,6 +60,7 @@ class HostBatches(masking.MaskedBatches):
 name, overrides = [*sys.argv[1:], "sample", "{}"][:2]
 profile = profiles.load_profile(name, **json.loads(overrides))
 print(training.use_devices(profile))
+print(training.say_hours(profile))
 keras.utils.set_random_seed(profile.seed)
 vocabulary, vectors, rows, kept = results.read_preprocessing(profile)
 log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
@@ -72,6 +74,9 @@ saved = checkpoints.Checkpoint(
     model, results.path(profile, "pretraining.npz"), results.inputs(profile, 3)
 )
 done = saved.restore()
+progress = training.Progress()
+# It gives its line to the one that Keras is about to print.
+cleared = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: progress.bar.clear())
 model.fit(
     HostBatches(rows, profile, steps, first=done * steps_per_epoch),
     initial_epoch=done,
@@ -80,8 +85,9 @@ model.fit(
     validation_data=HostBatches(kept, profile, len(kept) // profile.batch_size, salt=1),
     validation_freq=max(1, epochs // 10),
     shuffle=False,
-    # All read what was saved, one writes it.
-    callbacks=[saved] if host == 0 else [],
+    # The first stops a training that has diverged, before it is saved. All hosts read what
+    # was saved, one writes it.
+    callbacks=[progress, cleared, saved] if host == 0 else [progress],
     verbose=2 if host == 0 else 0,
 )
 print(f"{steps:,} steps, {done * steps_per_epoch:,} of them done before")

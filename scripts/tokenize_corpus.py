@@ -3,10 +3,12 @@
     pip install .[distributed]
     python scripts/tokenize_corpus.py tcp://10.0.0.1:8786 corpus.txt vocabulary.txt rows.bin
 
-The file is, to the byte, the one that a single machine makes. Dask gives the work of a
-worker that dies to another one.
+The file is, to the byte, the one that a single machine makes. Settings that differ from the
+profile `sample` come last, as in '{"lowercase": false}'. Dask gives the work of a worker
+that dies to another one.
 """
 
+import json
 import pathlib
 import sys
 
@@ -19,8 +21,9 @@ helpers.choose_backend("jax")
 from helpers import corpora, preprocessing, profiles
 
 if __name__ == "__main__":
-    scheduler, corpus, vocabulary, rows = sys.argv[1:]
-    texts = corpora.read_corpus(profiles.load_profile(corpus=corpus))
+    scheduler, corpus, vocabulary, rows, overrides = [*sys.argv[1:], "{}"][:5]
+    profile = profiles.load_profile(**json.loads(overrides) | {"corpus": corpus})
+    texts = corpora.read_corpus(profile)
     pieces = pathlib.Path(vocabulary).read_text("utf-8").split("\n")
     with distributed.Client(scheduler) as client:
-        preprocessing.store_rows(texts, pieces, rows, client.get_executor())
+        preprocessing.store_rows(texts, pieces, profile, rows, client.get_executor())

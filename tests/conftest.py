@@ -67,12 +67,12 @@ def texts(profile):
 
 @pytest.fixture(scope="session")
 def vocabulary(profile, texts):
-    return preprocessing.learn_vocabulary(texts, profile.vocabulary_size)
+    return preprocessing.learn_vocabulary(texts, profile)
 
 
 @pytest.fixture(scope="session")
 def rows(profile, texts, vocabulary):
-    token_ids = preprocessing.tokenize(texts, vocabulary)
+    token_ids = preprocessing.tokenize(texts, vocabulary, profile)
     return preprocessing.pack(token_ids, profile.sequence_length)
 
 

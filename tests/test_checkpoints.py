@@ -1,9 +1,13 @@
 """A training that is interrupted and goes on; test_scale kills it."""
 
+import os
+import pathlib
+
 import keras
 import numpy as np
 import pytest
 
+import helpers
 from helpers import checkpoints
 
 
@@ -84,3 +88,36 @@ def test_saving_that_fails_leaves_the_one_before(tmp_path, monkeypatch):
             fit(model, saved)
     assert [path.name for path in tmp_path.iterdir()] == ["saved.npz"]
     assert saved.restore() == 2
+
+
+@pytest.mark.parametrize("on_drive", [False, True])
+def test_what_is_replaced_is_emptied_on_drive_alone(tmp_path, monkeypatch, on_drive):
+    monkeypatch.setattr(helpers, "ON_DRIVE", str(tmp_path / ("" if on_drive else "drive")))
+    path, in_the_bin = tmp_path / "file", tmp_path / "old"
+    path.write_bytes(b"old")
+    os.link(path, in_the_bin)
+    with helpers.writing(path) as file:
+        file.write(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert in_the_bin.read_bytes() == (b"" if on_drive else b"old")
+
+
+def test_stopped_between_emptying_and_replacing_it_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(helpers, "ON_DRIVE", str(tmp_path))
+    weights = fit(*small(tmp_path), epochs=2)
+
+    def stop(partial, path):
+        raise KeyboardInterrupt
+
+    model, saved = small(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(pathlib.Path, "replace", stop)
+        saved.restore()
+        with pytest.raises(KeyboardInterrupt):
+            saved.save(2)
+    assert saved.path.read_bytes() == b""
+    model, saved = small(tmp_path)
+    assert saved.restore() == 2
+    np.testing.assert_equal(model.get_weights(), weights)
+    assert [path.name for path in tmp_path.iterdir()] == ["saved.npz"]

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import nbformat
 import pytest
@@ -13,10 +12,17 @@ from conftest import NOTEBOOKS, REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-# What Colab had at the end of 2025, other than requirements.txt but within the bounds; and
-# a Keras that is too old for the series. nbclient takes the place of Colab's front end.
-KEPT = ["jax==0.7.2", "tensorflow==2.19.0", "numpy==2.0.2"]
-THERE = [*KEPT, "pandas==2.2.2", "keras==3.10.0", "ipykernel", "nbclient"]
+# Colab has had Python 3.13 since August 2026. JAX and TensorFlow are those of its image
+# 2026.07, which was for 3.12; that one's NumPy and pandas were too old for 3.13. The image
+# for TPUs has no TensorFlow.
+KEPT = {
+    "gpu": {"jax==0.7.2", "numpy==2.1.3", "tensorflow==2.20.0"},
+    "tpu": {"jax==0.7.2", "numpy==2.1.3", "libtpu==0.0.23"},
+}
+# A Keras that is too old for the series; and nbclient in the place of Colab's front end.
+THERE = ["pandas==2.2.3", "keras==3.10.0", "ipykernel", "nbclient"]
+# The two differ in what is installed, which shows in the first notebooks.
+RUNS = [("gpu", path) for path in NOTEBOOKS] + [("tpu", path) for path in NOTEBOOKS[:2]]
 
 # Enough to run every cell.
 OVERRIDES = {"pretraining_steps": 20, "repeats": 1, "finetuning_epochs": 1}
@@ -26,9 +32,9 @@ DRIVE = """
 import os
 
 def mount(path):
-    from helpers import results
+    import helpers
     assert path == "/content/drive"
-    results.ON_DRIVE = os.environ["STUB_DRIVE"]
+    helpers.ON_DRIVE = os.environ["STUB_DRIVE"]
 """
 
 RUN = """
@@ -48,10 +54,16 @@ def run(*command, **options):
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    """A machine like Colab's: its Python, and the environment of its processes."""
+def machine(request, tmp_path_factory):
+    """A machine like Colab's: its pip, the environment of its processes, and what it had
+    that must stay as it is."""
     if not shutil.which("git"):
         pytest.skip("the notebooks are installed with git")
+    # Where pyenv manages several versions, its `python3.13` asks which one is meant.
+    environment = {**os.environ, "PYENV_VERSION": "3.13"}
+    python = shutil.which("python3.13")
+    if not python or subprocess.run([python, "--version"], env=environment).returncode:
+        pytest.skip("there is no python3.13, which Colab has")
     folder = tmp_path_factory.mktemp("colab")
     # A repository with what is in this checkout, committed or not.
     repository = folder / "repository"
@@ -66,15 +78,17 @@ def machine(tmp_path_factory):
 
     (folder / "stub" / "google" / "colab").mkdir(parents=True)
     (folder / "stub" / "google" / "colab" / "drive.py").write_text(DRIVE)
-    run(sys.executable, "-m", "venv", folder / "venv")
+    run(python, "-m", "venv", folder / "venv", env=environment)
     python = folder / "venv" / "bin" / "python"
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
-    run(*pip, "install", "--quiet", *THERE)
+    run(*pip, "install", "--quiet", *KEPT[request.param], *THERE)
     ours = "KERAS_", "JAX_", "TUTORIAL_", "PYTHON", "VIRTUAL_ENV"
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     address = re.search(r'Repository = "(.*)"', (REPOSITORY / "pyproject.toml").read_text())
-    return pip, {
+    environment = {
         **inherited,
+        # Where there is no TPU, its library complains.
+        "JAX_PLATFORMS": "cpu",
         "PATH": f"{python.parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "stub"),
         "STUB_DRIVE": str(folder / "drive"),
@@ -82,11 +96,17 @@ def machine(tmp_path_factory):
         "GIT_CONFIG_KEY_0": f"url.file://{repository}.insteadOf",
         "GIT_CONFIG_VALUE_0": address[1],
     }
+    return pip, environment, KEPT[request.param]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    ("machine", "path"),
+    RUNS,
+    indirect=["machine"],
+    ids=lambda each: getattr(each, "stem", each),
+)
 def test_each_notebook_runs_alone(machine, tmp_path, path):
-    pip, environment = machine
+    pip, environment, kept = machine
     run(*pip, "uninstall", "--quiet", "--yes", "pretraining-tutorial")
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
@@ -97,7 +117,7 @@ def test_each_notebook_runs_alone(machine, tmp_path, path):
     # The front end writes what was executed; the notebook itself leaves nothing here.
     assert [left.name for left in tmp_path.iterdir()] == [path.name]
     installed = run(*pip, "freeze").splitlines()
-    assert {*KEPT} < {*installed}
+    assert kept < {*installed}
     assert "keras==3.10.0" not in installed
     for cell in nbformat.read(tmp_path / path.name, as_version=4).cells:
         for output in cell.get("outputs", []):

@@ -56,6 +56,56 @@ def test_text_of_ones_own_is_read_line_by_line(tmp_path):
         read(tmp_path / "*.csv")
 
 
+def test_names_are_those_that_people_give(tmp_path, monkeypatch):
+    """Capitals, blanks, brackets, and one's home."""
+    folder = tmp_path / "My texts [new]"
+    folder.mkdir()
+    (folder / "ONE 1.TXT").write_text("one\n", "utf-8")
+    (folder / "TWO.TXT.GZ").write_bytes(gzip.compress(b"two\n"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for name in folder, "~/My texts [new]", "~/My*/*":
+        assert read(name) == ["one", "two"]
+    assert read("~/My texts [new]/ONE 1.TXT") == ["one"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.tar.gz", "a.TGZ", "a.tar", "A.ZIP", "a.txt.bz2", "a.tar.zst", "a.7z", "a.xz"],
+)
+def test_an_archive_is_refused_by_name(tmp_path, name):
+    (tmp_path / name).write_bytes(b"text\n")
+    with pytest.raises(ValueError, match=f"^{name} is an archive: unpack it"):
+        read(tmp_path / name)
+    if name.endswith(".gz"):  # the only one that a folder would give
+        with pytest.raises(ValueError, match="is an archive"):
+            read(tmp_path)
+    (tmp_path / "zip.of.texts.txt").write_text("fine\n", "utf-8")
+    assert read(tmp_path / "*.txt") == ["fine"]
+
+
+def test_a_long_text_comes_in_parts(tmp_path):
+    long = "".join(map(str, range(20_000)))
+    (tmp_path / "mine.txt").write_text(f"short\n{long}\n{' ' * 50_000}\nend", "utf-8")
+    first, *parts, last = read(tmp_path)
+    assert (first, last) == ("short", "end")
+    assert "".join(parts) == long
+    assert {*map(len, parts[:-1])} == {corpora.PART}
+
+
+def test_texts_are_drawn_from_all_over_the_corpus_by_seed(tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_text("".join(f"{number:04}\n" for number in range(5000)), "utf-8")
+    first, other = (profiles.load_profile(corpus=str(file), seed=seed) for seed in (0, 1))
+    drawn = corpora.draw_texts(first, 2000)
+    assert drawn == corpora.draw_texts(first, 2000) != corpora.draw_texts(other, 2000)
+    # In order, some five hundred of them, as many from each half.
+    assert drawn == sorted({*drawn})
+    assert abs(len(drawn) - 500) < 3 * 500**0.5
+    assert abs(sum(int(text) < 2500 for text in drawn) - 250) < 3 * 250**0.5
+    assert len(corpora.draw_texts(first, 20_000)) == 5000
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -141,7 +191,7 @@ def test_what_no_server_has_can_be_supplied_by_hand(offer, cache):
     offer("gone", "damaged", "broken")
     with pytest.raises(RuntimeError, match=r"^hello.txt could not be had") as caught:
         corpora.fetch("hello.txt")
-    assert f"get it by hand and put it into {cache}" in str(caught.value)
+    assert f"get it by hand, put it into {cache}" in str(caught.value)
     assert str(caught.value).endswith(f"SHA-256 is {hashlib.sha256(b'hello').hexdigest()}.")
     assert "\n" not in str(caught.value)
     assert not list(cache.iterdir())
@@ -168,8 +218,7 @@ def test_wikitext_is_its_paragraphs(archive):
     members = {"wiki.train.raw": train, "wiki.valid.raw": valid}
     members = {f"wikitext-103-raw/{name}": text for name, text in members.items()}
     archive("wikitext-103-raw-v1.zip", members)
-    # Those that are kept to measure on come first.
-    assert read("wikitext-103") == [" Kept . ", " A @-@ b . ", " = 3 goals "]
+    assert read("wikitext-103") == [" A @-@ b . ", " = 3 goals ", " Kept . "]
 
 
 def test_sst2_is_read_exactly(archive, genuine):
@@ -200,18 +249,96 @@ def some_of(*classes, count=20):
 def test_a_table_of_ones_own_may_have_any_classes_and_columns(tmp_path):
     rows = [f'{n},"A ""text"", number {n}", {"abc"[n % 3]} \n' for n in range(60)]
     content = "id,what,where\n" + "".join(rows)
-    task = table(tmp_path, content, text_column="what", label_column="where")
+    task = table(tmp_path, content, columns=("what", "where"))
     assert task.classes == ("a", "b", "c")
     assert [len(part) for part in task[:3]] == [42, 6, 12]
     assert all(set(part.label) == {0, 1, 2} for part in task[:3])
     assert pd.concat(task[:3]).set_index("text").label['A "text", number 7'] == 1
-    # Numbers come in the order of numbers.
-    assert table(tmp_path, some_of(10, 9, 2)).classes == ("2", "9", "10")
+    # A sentence on what was left out, here nothing.
+    assert task.said == "Left out: 0 repeated sentences, 0 with several labels."
     # In a .tsv quotes are text; a sentence counts once.
     rows = [f'"text {n} \tx{n % 2}' for n in range(40)]
     task = table(tmp_path, "\n".join(["text\tlabel", *rows, *rows, ""]), "mine.tsv")
     assert sum(map(len, task[:3])) == 40
     assert '"text 3 ' in set(pd.concat(task[:3]).text)
+
+
+@pytest.mark.parametrize("named", ["", "sep={}\r\n", '"sep={}"\n'])
+@pytest.mark.parametrize(
+    ("name", "separator"),
+    [("a.csv", ","), ("A.CSV", ";"), ("a.csv", "\t"), ("a.Csv", "|"), ("A.TSV", "\t")],
+)
+def test_separators_are_found_or_named(tmp_path, name, separator, named):
+    texts = [f'"Yes, no; well|{number}"' for number in range(40)]
+    rows = [(number, text, "ab"[number % 2]) for number, text in enumerate(texts)]
+    lines = [separator.join(map(str, row)) for row in [("id", " text", " label "), *rows]]
+    content = "\ufeff" + named.format(separator) + "\n".join(lines)
+    task = table(tmp_path, content, name)
+    # Quotes are letters in a .tsv alone.
+    found = {text if name == "A.TSV" else f'"{text}"' for text in pd.concat(task[:3]).text}
+    assert found == {*texts}
+    assert task.classes == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (("10", "9", "2"), ("2", "9", "10")),
+        (("1", "1.0", "1,0", "0", "0.0", "-1"), ("-1", "0", "1")),
+        (("10.5", "9.25", "+2.50", "2.5", "100"), ("2.5", "9.25", "10.5", "100")),
+        (("nan", "inf", "NA", "None"), ("NA", "None", "inf", "nan")),
+        (("1e3", "1000"), ("1000", "1e3")),
+        (("gut", "schön", "悪い", " gut "), ("gut", "schön", "悪い")),
+    ],
+)
+def test_labels_are_numbers_or_names(tmp_path, labels, classes):
+    rows = [
+        f'text {n} {number},"{label}"'
+        for n, label in enumerate(labels)
+        for number in range(20)
+    ]
+    task = table(tmp_path, "\n".join(["text,label", *rows]))
+    assert task.classes == classes
+    # Every text still has the label that it had.
+    found = pd.concat(task[:3]).set_index("text").label
+    for n, label in enumerate(labels):
+        name = classes[found[f"text {n} 7"]]
+        assert name == label.strip() or float(name) == float(label.replace(",", "."))
+
+
+def test_a_cell_may_have_any_length(tmp_path):
+    long = "word " * 60_000
+    task = table(tmp_path, some_of("a", "b") + f'"{long}\nand ""more""",a\n')
+    assert (pd.concat(task[:3]).text == f'{long}\nand "more"').sum() == 1
+
+
+def test_duplicates_are_those_that_the_models_cannot_tell_apart(tmp_path):
+    same = "Café  crème!", "CAFE CREME !", "cafe\u0301 cre\u0300me !", "café\u00a0crème !"
+    same += ("\u200bCafé crè\u00adme!",)
+    torn = "Good  film", "good film", "GOOD\u00a0FILM"
+    lines = [f"{text},a\n" for text in (*same, *torn[:2])]
+    content = some_of("a", "b") + "".join([*lines, f"{torn[2]},b\n"])
+    task = table(tmp_path, content)
+    assert task.said == "Left out: 4 repeated sentences, 3 with several labels."
+    texts = list(pd.concat(task[:3]).text)
+    assert same[0] in texts
+    assert not {*same[1:], *torn} & {*texts}
+    # With capitals and accents there are other duplicates.
+    task = table(tmp_path, content, lowercase=False)
+    assert task.said == "Left out: 2 repeated sentences, 0 with several labels."
+    task = table(tmp_path, content, strip_accents=False)
+    assert task.said == "Left out: 3 repeated sentences, 3 with several labels."
+
+
+def test_rows_need_not_be_numbered_from_zero(profile):
+    texts = [f"text {number % 30}" for number in range(60)] + ["Text 0"]
+    labels = [number % 2 for number in range(60)] + [1]
+    numbered = pd.DataFrame({"text": texts, "label": labels}, range(900, 839, -1))
+    task = corpora._split_task(numbered, ("a", "b"), profile)
+    assert task.said == "Left out: 29 repeated sentences, 3 with several labels."
+    rows = pd.concat(task[:3])
+    assert len(rows) == 29
+    assert (rows.text.str[5:].astype(int) % 2 == rows.label).all()
 
 
 GOOD = some_of("a", "b")
@@ -222,7 +349,7 @@ GOOD = some_of("a", "b")
     [
         ("", "mine.csv: .*mend the file"),
         ("text,label\n", "Row 1 of mine.csv lacks text or label"),
-        ("words,label\na,b\n", "set `text_column` and .* to two of words, label"),
+        ("words,label\na,b\n", "set `columns` to those .* labels, of words, label"),
         (GOOD + "a,b,c\n", "mine.csv: .*line 42.*mend the file"),
         (some_of("a,x", "b,x"), "mine.csv: .*mend the file"),
         (GOOD.replace(",a", ",a,x", 1), "mine.csv: .*mend the file"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from conftest import REPOSITORY, finish, run_python, start_python
-from helpers import corpora, preprocessing, profiles
+from helpers import corpora, normalization, preprocessing, profiles
 from helpers.preprocessing import SEP, SPECIAL_TOKENS, UNK
 
 
@@ -23,7 +23,8 @@ def test_the_vocabulary_is_the_same_in_another_process(profile, vocabulary):
         "import hashlib; from helpers import corpora, preprocessing, profiles;"
         "from itertools import islice;"
         "texts = list(islice(corpora.read_corpus(profiles.load_profile()), 300));"
-        f"pieces = preprocessing.learn_vocabulary(texts, {profile.vocabulary_size});"
+        f"profile = profiles.load_profile(vocabulary_size={profile.vocabulary_size});"
+        "pieces = preprocessing.learn_vocabulary(texts, profile);"
         "print(hashlib.sha256(repr(pieces).encode()).hexdigest())"
     )
     expected = hashlib.sha256(repr(vocabulary).encode()).hexdigest()
@@ -37,45 +38,91 @@ def test_a_vocabulary_is_learnt_from_all_parts_of_a_large_corpus(tmp_path, monke
     asked = profiles.load_profile(corpus=str(file), vocabulary_size=15)
     # Its letters come from the whole of the sample, whatever else has room.
     assert set("abcd") <= set("".join(preprocessing.load_vocabulary(asked)))
+    large = dataclasses.replace(asked, vocabulary_size=5000)
     with pytest.raises(ValueError, match="not 5000: lower `vocabulary_size`"):
-        preprocessing.learn_vocabulary(["a few words only"], 5000)
+        preprocessing.learn_vocabulary(["a few words only"], large)
+
+
+def own_vocabulary(path, pieces, **settings):
+    """What a profile with a file of these pieces is given."""
+    path.write_text("\n".join(pieces) + "\n", "utf-8")
+    settings = {"vocabulary": str(path), "vocabulary_size": len(pieces), **settings}
+    return preprocessing.load_vocabulary(profiles.load_profile(**settings))
 
 
 def test_a_vocabulary_of_ones_own_is_checked(tmp_path, vocabulary):
     file = tmp_path / "vocabulary.txt"
-
-    def load(pieces):
-        file.write_text("\n".join(pieces) + "\n", "utf-8")
-        asked = profiles.load_profile(vocabulary=str(file), vocabulary_size=1500)
-        return preprocessing.load_vocabulary(asked)
-
     # Special tokens may stand anywhere in it, as in BERT's.
-    assert load([*vocabulary[5:], *vocabulary[4::-1]]) == vocabulary
+    assert own_vocabulary(file, [*vocabulary[5:], *vocabulary[4::-1]]) == vocabulary
     for wrong in vocabulary[1:], [*vocabulary[1:], "aword"], [*vocabulary[:-1], "the"]:
         with pytest.raises(ValueError, match=r"give 1500 .*each once, with \[PAD\]"):
-            load(wrong)
+            own_vocabulary(file, wrong, vocabulary_size=1500)
 
 
-def test_tokenize_gives_what_the_tokenizer_gives(texts, vocabulary):
-    options = {"lowercase": True, "strip_accents": True}
-    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(vocabulary, **options)
+@pytest.mark.parametrize(
+    ("piece", "settings", "message"),
+    [
+        ("Film", {}, "`lowercase` is True, but .* has `Film` in it: set it to False"),
+        ("##É", {"strip_accents": False}, "`lowercase` is True, .* `##É` .* to False"),
+        ("file", {"lowercase": False}, "`lowercase` is False, .* no capital: .* to True"),
+        ("café", {}, "`strip_accents` is True, but .* has `café` in it: set it to False"),
+        ("##й", {}, "`strip_accents` is True, but .* has `##й` in it: set it to False"),
+        ("Film", {"lowercase": False}, None),
+        ("café", {"strip_accents": False}, None),
+        ("##ß", {}, None),
+        ("が", {}, None),
+        ("हिन्दी", {}, None),
+    ],
+)
+def test_a_vocabulary_that_contradicts_settings_is_refused(
+    tmp_path, piece, settings, message
+):
+    pieces, file = [*SPECIAL_TOKENS, "a", "film", piece], tmp_path / "vocabulary.txt"
+    if message is None:
+        assert own_vocabulary(file, pieces, **settings) == pieces
+    else:
+        with pytest.raises(ValueError, match=message):
+            own_vocabulary(file, pieces, **settings)
+
+
+def test_the_genuine_vocabulary_of_bert_fits(genuine, monkeypatch):
+    file = genuine / "vocab" / "bert_vocab_uncased.txt"
+    monkeypatch.setattr(corpora, "fetch", lambda name: file)
+    pieces = preprocessing.load_vocabulary(profiles.load_profile("guide"))
+    assert {*pieces} == {*file.read_text("utf-8").split()}
+    with pytest.raises(ValueError, match=r"`lowercase` is False, .* set it to True"):
+        preprocessing.load_vocabulary(profiles.load_profile("guide", lowercase=False))
+
+
+def test_tokenize_gives_what_the_tokenizer_gives(profile, texts, vocabulary):
+    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(vocabulary)
     several = [*texts[:150], "", "Ünïcode ½ 映画!"]
-    for text, ids in zip(several, preprocessing.tokenize(several, vocabulary), strict=True):
-        assert ids.tolist() == list(tokenizer(text))
+    found = preprocessing.tokenize(several, vocabulary, profile)
+    for text, ids in zip(several, found, strict=True):
+        cleaned = normalization.normalize(text, lowercase=True, strip_accents=True)
+        assert ids.tolist() == list(tokenizer(cleaned))
     # Text can't smuggle in a special token.
-    (ids,) = preprocessing.tokenize(["a [MASK] here [SEP] [PAD]"], vocabulary)
+    (ids,) = preprocessing.tokenize(["a [MASK] here [SEP] [PAD]"], vocabulary, profile)
     assert len(ids) >= 11
     assert not np.isin(ids, [0, 2, 3, 4]).any()
 
 
-def test_padding_cuts_and_fills_and_packing_joins(vocabulary):
+def test_padding_cuts_and_fills_and_packing_joins(profile, vocabulary):
     ids = [np.array([5, 6]), np.array([], int), np.array([7, 8, 9]), np.array([5])]
     assert preprocessing.pad(ids, 2).tolist() == [[5, 6], [0, 0], [7, 8], [5, 0]]
     assert preprocessing.pack(ids, 4).tolist() == [[5, 6, SEP, 7], [8, 9, SEP, 5]]
     assert preprocessing.pack(ids[1:2], 4).shape == (0, 4)
     # An empty sentence has something to attend to.
-    rows = preprocessing.sentence_rows(["", "film"], vocabulary, 2)
+    short = dataclasses.replace(profile, sentence_lengths=(1, 2))
+    rows = preprocessing.sentence_rows(["", "film"], vocabulary, short)
     assert rows.tolist() == [[UNK, 0], [vocabulary.index("film"), 0]]
+
+
+def pairs_of(rows):
+    """Each two rows, in a set, and how many there are."""
+    rows = np.asarray(rows, "int32")
+    pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2 * rows.shape[1])
+    return {pair.tobytes() for pair in pairs}, len(pairs)
 
 
 @pytest.mark.parametrize(("chunk", "workers"), [(77, 0), (77, 3), (1000, 0)])
@@ -85,31 +132,97 @@ def test_stored_rows_are_those_made_in_memory(
     monkeypatch.setattr(preprocessing, "CHUNK", chunk)
     path = tmp_path / "rows.bin"
     with concurrent.futures.ThreadPoolExecutor(workers or 1) as pool:
-        preprocessing.store_rows(iter(texts), vocabulary, path, pool if workers else None)
-    learn, kept = preprocessing.open_rows(profile, path)
-    assert isinstance(learn, np.memmap)
+        executor = pool if workers else None
+        preprocessing.store_rows(iter(texts), vocabulary, profile, path, executor)
+    learn, measured, counted = preprocessing.open_rows(profile, path)
     assert [one.name for one in tmp_path.iterdir()] == ["rows.bin"]
-    # Two bytes a token are enough; the first rows are kept to measure on.
-    assert learn.itemsize == 2
-    assert len(kept) == len(rows) // 10
-    np.testing.assert_array_equal(np.concatenate([kept, learn]), rows)
+    # Two bytes a token are enough, and none is in memory.
+    assert isinstance(learn.rows, np.memmap)
+    assert learn.rows.itemsize == 2
+    assert len(measured) == len(rows) // 20 * 2
+    assert counted == (300, 0)
+    (whole, count), (some, others) = (
+        pairs_of(rows),
+        (pairs_of(learn[:]), pairs_of(measured)),
+    )
+    assert some[0] | others[0] == whole
+    assert some[1] + others[1] == count
 
 
-def test_storing_that_is_broken_off_leaves_what_was_there(vocabulary, tmp_path):
+def test_storing_that_is_broken_off_leaves_what_was_there(profile, vocabulary, tmp_path):
     path = tmp_path / "rows.bin"
     path.write_bytes(b"before")
     # Seven chunks, of which the first are written before the last text fails.
     broken = ("a film" if number < 13_500 else 1 / 0 for number in range(14_000))
     with pytest.raises(ZeroDivisionError):
-        preprocessing.store_rows(broken, vocabulary, path)
+        preprocessing.store_rows(broken, vocabulary, profile, path)
     assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"before"]
+
+
+@pytest.fixture
+def opened(tmp_path, profile):
+    """A function that opens rows of texts, lists of numbers, which are stored as such."""
+
+    def opened(texts, **changes):
+        stream = np.concatenate([[*text, SEP] for text in texts])
+        stream.astype("uint16").tofile(tmp_path / "rows.bin")
+        changed = dataclasses.replace(profile, **changes)
+        return stream, *preprocessing.open_rows(changed, tmp_path / "rows.bin")
+
+    return opened
+
+
+def test_rows_to_measure_on_come_from_all_over_the_corpus(opened):
+    """A corpus that is sorted by language, a fifth of it in the first one, and with a text
+    that comes again and again."""
+    rng, again = np.random.default_rng(0), [1499] * 9
+    texts = [
+        again if number % 20 == 0 else rng.integers(*words, rng.integers(5, 55)).tolist()
+        for words, count in (((5, 700), 2400), ((700, 1499), 9600))
+        for number in range(count)
+    ]
+    stream, learn, measured, counted = opened(texts)
+    assert counted == (12_000, 600)
+    assert measured.shape == (1024, 32)
+    # The share of the first language is that of the text, within three standard errors.
+    first = (measured.reshape(512, 64) < 700).mean(axis=1) > 0.5
+    assert abs(first.mean() - 0.2) < 3 * np.sqrt(0.2 * 0.8 / 512)
+    # They are spread over the numbers of the pairs, too.
+    places = np.setdiff1d(np.arange(len(learn) + 1024), learn.numbers)
+    assert abs(places.mean() / (len(learn) + 1024) - 0.5) < 3 * np.sqrt(1 / 12 / 512)
+    # None holds any of the text that comes again.
+    assert 1499 in learn[:]
+    assert 1499 not in measured
+    # Pairs are neighbours, and all are either learnt from or measured on.
+    assert (learn.numbers[1::2] == learn.numbers[::2] + 1).all()
+    rows = stream[: len(stream) // 32 * 32].reshape(-1, 32)
+    (whole, count), (some, many), (others, few) = map(pairs_of, (rows, learn[:], measured))
+    assert some | others == whole
+    assert (many + few, few) == (count, 512)
+    # They depend on the seed alone.
+    _, _, same, _ = opened(texts)
+    np.testing.assert_array_equal(same, measured)
+    assert (opened(texts, seed=1)[2] != measured).any()
+
+
+def test_where_all_texts_come_again_they_are_measured_on(opened):
+    """Every text twice, or too few others for what is measured on."""
+    texts = np.random.default_rng(0).integers(5, 1500, (200, 40)).tolist()
+    for repeated, counted in (
+        ([*texts, *texts], (400, 400)),
+        (texts + texts[:190], (390, 380)),
+    ):
+        _, learn, measured, found = opened(repeated)
+        assert found == counted
+        assert len(measured) == len(repeated) * 41 // 64 // 10 * 2
+        assert len(learn) + len(measured) == len(repeated) * 41 // 64 * 2
 
 
 def test_too_few_rows_for_a_batch_are_refused(profile, vocabulary, tmp_path):
     path = tmp_path / "rows.bin"
-    preprocessing.store_rows(["a film"] * 100, vocabulary, path)
+    preprocessing.store_rows(["a film"] * 100, vocabulary, profile, path)
     few = dataclasses.replace(profile, sequence_length=10)
-    learn, kept = preprocessing.open_rows(dataclasses.replace(few, batch_size=14), path)
+    learn, kept, _ = preprocessing.open_rows(dataclasses.replace(few, batch_size=14), path)
     assert (len(learn), len(kept)) == (16, 14)
     with pytest.raises(ValueError, match=r"gives 30 rows .* lower `batch_size`"):
         preprocessing.open_rows(few, path)
@@ -145,8 +258,9 @@ def test_a_cluster_stores_the_same_though_a_worker_is_killed(corpus, vocabulary,
             time.sleep(0.01)
         os.kill(victim, signal.SIGKILL)
         finish(process)
-    texts = corpora.read_corpus(profiles.load_profile(corpus=str(corpus)))
-    preprocessing.store_rows(texts, vocabulary, here)
+    profile = profiles.load_profile(corpus=str(corpus))
+    texts = corpora.read_corpus(profile)
+    preprocessing.store_rows(texts, vocabulary, profile, here)
     assert here.read_bytes() == there.read_bytes()
 
 
@@ -161,7 +275,8 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, corpus, vocabulary):
         "for times in 2, 6:\n"
         "    many = (corpora.read_corpus(profile) for _ in range(times))\n"
         "    texts = itertools.chain.from_iterable(many)\n"
-        f"    preprocessing.store_rows(texts, vocabulary, {str(tmp_path / 'rows')!r})\n"
+        f"    path = {str(tmp_path / 'rows')!r}\n"
+        "    preprocessing.store_rows(texts, vocabulary, profile, path)\n"
         # Not getrusage: its maximum includes the process that started this one.
         "    status = open('/proc/self/status').read()\n"
         "    print('peak', int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) // 1024)\n"
@@ -172,25 +287,6 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, corpus, vocabulary):
     assert second < 2048, (first, second)
     # The text alone would take as many megabytes as it has, its tokens twice as many.
     assert second - first < megabytes / 2, (first, second)
-
-
-def test_counts_are_those_of_counting():
-    a, b, c, d = range(5, 9)
-    rows = np.array([[a, b, c, SEP], [d, a, b, SEP]])
-    counts = preprocessing.cooccurrence_counts(rows, 2, 9).toarray()
-    expected = np.zeros((9, 9))
-    for one, other in (a, b), (b, c), (a, c), (d, a), (a, b), (d, b):
-        expected[one, other] += 1
-        expected[other, one] += 1
-    np.testing.assert_array_equal(counts, expected)
-
-
-def test_word_vectors_are_zero_where_nothing_was_counted():
-    rows = np.random.default_rng(0).integers(5, 13, (200, 16))
-    counts = preprocessing.cooccurrence_counts(rows, 4, 14)
-    vectors = preprocessing.word_vectors(counts, 2, seed=0, scale=0.3)
-    assert not vectors[[0, 1, 2, 3, 4, 13]].any()
-    assert abs(vectors[5:13].std() - 0.3) < 1e-6
 
 
 def test_frequencies_are_probabilities(rows, vocabulary, monkeypatch):

@@ -1,3 +1,4 @@
+import pickle
 import re
 
 import nbformat
@@ -21,6 +22,8 @@ from helpers import profiles
         ("sample", {"num_heads": 3}, "multiple of twice `num_heads`"),
         ("sample", {"batch_size": 33}, "even number, or `neighbour_weight` 0"),
         ("sample", {"sentence_lengths": [48, 24]}, "`sentence_lengths` .* rising"),
+        ("sample", {"columns": ["text"]}, "`columns` is .*: give the names of two"),
+        ("sample", {"lowercase": "no"}, "`lowercase` is 'no': give bool"),
     ],
 )
 def test_a_mistake_gets_one_sentence(name, overrides, message):
@@ -42,6 +45,16 @@ def test_guide_has_the_hyperparameters_of_the_guide():
     assert (guide.word_vectors, guide.neighbour_weight) == (False, 0.0)
 
 
+def test_a_profile_is_whole_and_names_only_what_it_changes():
+    for name, changes in profiles.PROFILES.items():
+        profile, sample = profiles.load_profile(name), profiles.load_profile()
+        assert not [each for each in changes if changes[each] == getattr(sample, each)]
+        # Lists, as a command line gives them, are as good as what can't be changed.
+        assert profile == profiles.load_profile(name, columns=["text", "label"])
+        # Other processes can be given one.
+        assert pickle.loads(pickle.dumps(profile)) == profile
+
+
 def test_a_notebook_depends_on_its_settings_and_those_before_it():
     profile = profiles.load_profile()
     first, last = (profiles.settings(profile, through=number) for number in (1, 4))
@@ -53,7 +66,9 @@ def test_a_notebook_depends_on_its_settings_and_those_before_it():
 
 def test_every_setting_is_there_for_a_reason():
     """A profile differs in it, or a reader is asked to change it."""
-    first, *others = map(profiles.settings, profiles.PROFILES.values())
+    first, *others = (
+        profiles.settings(profiles.load_profile(one)) for one in profiles.PROFILES
+    )
     assert len(first) <= 32
     same = {name for name in first if all(first[name] == one[name] for one in others)}
     exercises = [nbformat.read(path, as_version=4).cells[-1] for path in NOTEBOOKS]

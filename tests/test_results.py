@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from helpers import results
+import helpers
+from helpers import preprocessing, results
 
 
 @pytest.fixture
@@ -63,6 +64,26 @@ def test_a_table_of_ones_own_may_move_but_not_change(artifacts, profile, tmp_pat
         results.read_record(moved, 1)
 
 
+@pytest.mark.parametrize("on_drive", [False, True])
+def test_what_notebook_2_leaves_is_read(
+    artifacts, profile, texts, vocabulary, rows, monkeypatch, on_drive
+):
+    monkeypatch.setattr(helpers, "ON_DRIVE", str(artifacts if on_drive else "/nowhere"))
+    vectors = np.ones((len(vocabulary), profile.hidden_dim), "float32")
+    np.save(results.path(profile, "word_vectors.npy"), vectors)
+    results.path(profile, "vocabulary.txt").write_text("\n".join(vocabulary), "utf-8")
+    path = results.path(profile, "rows.bin")
+    preprocessing.store_rows(texts, vocabulary, profile, path)
+    names = ["vocabulary.txt", "word_vectors.npy", "rows.bin"]
+    results.write_record(profile, 2, {}, names)
+    found, vectors_found, learn, measured = results.read_preprocessing(profile)
+    assert found == vocabulary
+    np.testing.assert_array_equal(vectors_found, vectors)
+    assert len(learn) + len(measured) == len(rows) // 2 * 2
+    # Rows are read at random, never from Drive.
+    assert (learn.rows.filename == path) != on_drive
+
+
 def test_drive_is_for_colab_only():
     results.keep_on_drive(False)
     with pytest.raises(RuntimeError, match="set DRIVE to False"):
@@ -70,12 +91,11 @@ def test_drive_is_for_colab_only():
 
 
 def test_the_interval_of_an_accuracy_is_the_usual_one():
-    right = np.random.default_rng(0).random((1, 2000)) < 0.75
-    row = results.accuracy_table({"model": right}).loc["model"]
-    half = 196 * np.sqrt(0.75 * 0.25 / 2000)
-    assert row.low < row.accuracy < row.high
-    assert abs((row.high - row.low) / 2 - half) < 0.3
-    assert row.seeds == 1
+    right = np.random.default_rng(0).random(2000) < 0.75
+    low, high = results.bootstrap_interval(right)
+    half = 1.96 * np.sqrt(0.75 * 0.25 / 2000)
+    assert low < right.mean() < high
+    assert abs((high - low) / 2 - half) < 0.003
 
 
 def test_a_paired_difference_is_surer_than_two_intervals():

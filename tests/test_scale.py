@@ -58,9 +58,9 @@ def pretrain(artifacts, profile, texts):
             patch.setenv("TUTORIAL_ARTIFACTS", folder)
             saved, files = results.path(asked, "pretraining.npz"), []
             if not saved.with_name("rows.bin").exists():
-                vocabulary = preprocessing.learn_vocabulary(texts, asked.vocabulary_size)
+                vocabulary = preprocessing.learn_vocabulary(texts, asked)
                 rows = saved.with_name("rows.bin")
-                preprocessing.store_rows(texts, vocabulary, rows)
+                preprocessing.store_rows(texts, vocabulary, asked, rows)
                 shape = asked.vocabulary_size, asked.hidden_dim
                 vectors = np.random.default_rng(0).normal(size=shape).astype("float32")
                 np.save(saved.with_name("word_vectors.npy"), vectors)

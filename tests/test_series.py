@@ -1,11 +1,13 @@
 """The whole series, from its first cell to its last, on other profiles and on own text."""
 
 import json
+import random
 import re
 import shutil
 import zipfile
 
 import nbformat
+import pandas as pd
 import pooch
 import pytest
 import yaml
@@ -51,6 +53,31 @@ def chosen(backend):
 helpers.choose_backend = chosen
 """
 
+# Products have the digits of bfloat16, or of TF32, as they have by default on a TPU, or on
+# an NVIDIA GPU.
+SHORT_PRODUCTS = """
+from jax import lax
+
+bind = lax.dot_general_p.bind
+
+
+def short(left, right, **options):
+    if left.dtype == "float32":
+        left, right = (lax.reduce_precision(each, 8, {digits}) for each in (left, right))
+    return bind(left, right, **options)
+
+
+lax.dot_general_p.bind = short
+"""
+
+
+def run_first(folder, program):
+    """An environment whose kernels run a program first."""
+    startup = folder / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00-first.py").write_text(program, "utf-8")
+    return {"IPYTHONDIR": str(folder)}
+
 
 def run_series(folder, profile, overrides, **environment):
     """Runs the notebooks, one after the other: what they print, and the accuracies."""
@@ -73,8 +100,6 @@ def fetched(tmp_path_factory, genuine):
     """An environment in which all that the large profiles fetch is there: smaller files,
     in the layout of the genuine ones."""
     folder = tmp_path_factory.mktemp("fetched")
-    startup = folder / "profile_default" / "startup"
-    startup.mkdir(parents=True)
     shutil.copy(genuine / "vocab" / "bert_vocab_uncased.txt", folder)
     raw = genuine / "wikitext" / "wiki.test.raw"
     with zipfile.ZipFile(folder / "wikitext-103-raw-v1.zip", "w") as archive:
@@ -88,8 +113,7 @@ def fetched(tmp_path_factory, genuine):
     known = [f"{name} {sha256} http://127.0.0.1:1/\n" for name, sha256 in hashes.items()]
     (folder / "files.txt").write_text("".join(known))
     program = STARTUP.format(files=str(folder / "files.txt"))
-    (startup / "00-files.py").write_text(program, "utf-8")
-    return {"TUTORIAL_CACHE": str(folder), "IPYTHONDIR": str(folder)}
+    return {"TUTORIAL_CACHE": str(folder), **run_first(folder, program)}
 
 
 @pytest.mark.parametrize("name", ["guide", "full"])
@@ -111,3 +135,69 @@ def test_the_example_in_the_readme_runs(tmp_path):
     # Four classes: words alone tell most of them apart.
     assert accuracy["bag of words"] > 50
     assert accuracy["pretrained"] > 50
+
+
+def generated(folder, alphabet, known, corpus, table, names, sizes):
+    """The paths of a corpus and of a table, whose classes differ in some words, in a folder
+    with blanks: texts, and words in a text; words in a text, and texts of each class."""
+    rng, folder = random.Random(0), folder / "my own text"
+    folder.mkdir()
+    words = ["".join(rng.choices(alphabet, k=rng.randint(2, 7))) for _ in range(known)]
+    texts = [" ".join(rng.choices(words, k=corpus[1])) for _ in range(corpus[0])]
+    (folder / "corpus.txt").write_text("\n".join(texts), "utf-8")
+    rows = []
+    for number, (name, size) in enumerate(zip(names, sizes, strict=True)):
+        for _ in range(size):
+            own = rng.choices(words[3 * number : 3 * number + 3], k=2)
+            rows.append((" ".join(rng.choices(words, k=table - 2) + own), name))
+    columns = {"index": False, "header": ["text", "label"], "sep": ";"}
+    pd.DataFrame(rows).to_csv(folder / "table.CSV", **columns)
+    return {"corpus": str(folder / "corpus.txt"), "task": str(folder / "table.CSV")}
+
+
+LATIN, RUSSIAN = "abcdefghijklmnopqrstuvwxyz", "абвгдежзиклмнопрстуфхцчшыэюя"
+MANY = [f"{'$' * (n % 3)}類 {n}" for n in range(150)]
+SMALL = {
+    "hidden_dim": 32,
+    "intermediate_dim": 64,
+    "num_layers": 1,
+    "batch_size": 16,
+    "pretraining_steps": 10,
+    "baseline_words": 400,
+    "repeats": 1,
+    "finetuning_epochs": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "digits"),
+    [
+        pytest.param(
+            (LATIN, 60, (3000, 5), 5, ["often", "rare"], [980, 20]),
+            {"vocabulary_size": 150, "sequence_length": 16, "sentence_lengths": [16]},
+            7,
+            id="short texts, a class of 2 %, few pieces, short rows; bfloat16",
+        ),
+        pytest.param(
+            (RUSSIAN, 3000, (150, 500), 500, [f"Тема {n}" for n in range(20)], [15] * 20),
+            {"vocabulary_size": 2000, "sequence_length": 256, "sentence_lengths": [64]},
+            10,
+            id="texts of 500 words, 20 classes, long rows; TF32",
+        ),
+        pytest.param(
+            (LATIN, 40_000, (1, 300_000), 30, MANY, [12] * 150),
+            {"vocabulary_size": 30_000, "lowercase": False, "strip_accents": False},
+            23,
+            id="a corpus of one line, many pieces, 150 classes; float32",
+        ),
+    ],
+)
+def test_other_data_runs_from_the_first_cell_to_the_last(tmp_path, data, settings, digits):
+    """No cell demands what only film reviews fulfil, or only float32's digits."""
+    first = run_first(tmp_path, SHORT_PRODUCTS.format(digits=digits))
+    settings = SMALL | generated(tmp_path, *data) | settings
+    said, accuracy = run_series(tmp_path, "sample", settings | {"few_labels": 160}, **first)
+    assert ("balanced accuracy" in said) == ("rare" in data[4])
+    # The corpus and the sentences have the same words.
+    assert re.findall(r"\[UNK\] in the .*: (.*) %", said) == ["0.00", "0.00"]
+    assert [*accuracy][-1] == "pretrained"

@@ -1,5 +1,6 @@
 import collections
 import dataclasses
+import re
 import types
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from helpers import checkpoints, masking, models, preprocessing, training
+from helpers import checkpoints, masking, models, preprocessing, profiles, training
 
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="is about JAX")
 
@@ -40,6 +41,51 @@ def test_pretraining_learns_what_only_reading_tells(profile):
     guessing = -preprocessing.log_frequencies(rows, 1500)[rows].mean()
     assert losses[0] < guessing + 0.5
     assert losses[-10:].mean() < guessing - 2
+
+
+def test_a_training_that_diverges_stops_before_it_is_saved(profile, rows, tmp_path):
+    profile = dataclasses.replace(profile, learning_rate=1000.0)
+    model = training.pretraining_model(profile, 30, np.zeros(profile.vocabulary_size))
+    saved = checkpoints.Checkpoint(model, tmp_path / "saved.npz", {}, every=0.0)
+
+    def fit():
+        plan = {"initial_epoch": saved.restore(), "epochs": 30, "steps_per_epoch": 1}
+        plan |= {"callbacks": [training.Progress(), saved], "verbose": 0, "shuffle": False}
+        with pytest.raises(
+            FloatingPointError, match=r"diverged: .* Lower the learning rate"
+        ):
+            model.fit(masking.MaskedBatches(rows, profile, 30), **plan)
+
+    fit()
+    done = saved.restore()
+    assert done < 30
+    assert all(np.isfinite(array).all() for array in saved.state())
+    # What has diverged already stops within an epoch.
+    first = model.trainable_variables[0]
+    first.assign(np.full(first.shape, np.nan))
+    saved.start = saved.state()
+    saved.path.unlink()
+    fit()
+    assert not saved.path.exists()
+
+
+@pytest.mark.skipif(
+    "cpu" not in str(keras.ops.zeros(1).device).lower(), reason="is about processors"
+)
+def test_hours_on_a_processor_are_said_and_must_be_wanted(profile, monkeypatch):
+    slow = dataclasses.replace(profile, pretraining_steps=10**9)
+    with pytest.raises(
+        RuntimeError, match=r"takes some \d{3,}\.\d hours .* `allow_slow` to"
+    ):
+        training.say_hours(slow)
+    said = training.say_hours(dataclasses.replace(slow, allow_slow=True))
+    assert re.fullmatch(r"Pretraining alone takes some \d{3,}\.\d hours on .*\.", said)
+    # What is short is not even timed.
+    monkeypatch.delattr(training, "pretraining_model")
+    assert "less than an hour" in training.say_hours(profiles.load_profile())
+    for name in "guide", "full":
+        with pytest.raises(NameError, match="pretraining_model"):
+            training.say_hours(profiles.load_profile(name))
 
 
 def test_the_schedule_rises_and_falls():

@@ -12,7 +12,7 @@ small = [*preprocessing.SPECIAL_TOKENS, *(word for word, _ in frequent.most_comm
 by_size = pd.DataFrame(
     {
         len(pieces): {
-            "tokens": sum(map(len, preprocessing.tokenize(texts[:1000], pieces))),
+            "tokens": sum(map(len, preprocessing.tokenize(texts[:1000], pieces, profile))),
             "embedding": len(pieces) * profile.hidden_dim,
         }
         for pieces in (vocabulary, small)
@@ -25,7 +25,7 @@ features, *_ = masking.hide(some_rows, half, np.random.default_rng(0))
 share = (features["token_ids"] == preprocessing.MASK).sum() / may_hide.sum()
 
 # %% 3: both are counted with the notebook's window
-wide = preprocessing.cooccurrence_counts(counted, 20, len(vocabulary))
+wide = cooccurrence_counts(counted, 20)
 counts, vectors = dict.fromkeys((2, 20), wide), dict.fromkeys((2, 20), directions(wide))
 
 

@@ -45,7 +45,7 @@ accuracy = {
 # %% 5: tokens are shuffled, and words torn into their pieces
 inner = np.array([token.startswith("##") for token in vocabulary])
 rng = np.random.default_rng(profile.seed)
-shuffled = rng.permuted(np.asarray(validation_rows), axis=1)
+shuffled = rng.permuted(validation_rows, axis=1)
 rise = losses_on(word_model, shuffled).mean() - in_order
 
 # %% 6: what everybody can complete

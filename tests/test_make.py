@@ -1,0 +1,64 @@
+"""`make`, where paths and settings have blanks and quotes in them."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from conftest import REPOSITORY
+
+pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no `make`")
+
+# Leaves what it was told, where notebooks leave what they make.
+TELL = """
+from helpers import profiles, results
+
+profile = profiles.load_profile(PROFILE, **OVERRIDES)
+results.path(profile, "told").write_text(profile.corpus, "utf-8")
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with a notebook of two cells."""
+    folder = tmp_path / "a check out"
+    shutil.copytree(REPOSITORY / "scripts", folder / "scripts")
+    shutil.copy(REPOSITORY / "Makefile", folder)
+    (folder / ".venv").symlink_to(sys.prefix)
+    parameters = new_code_cell("", metadata={"tags": ["parameters"]})
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [parameters, new_code_cell(TELL)]
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    (folder / "notebooks").mkdir()
+    nbformat.write(notebook, folder / "notebooks" / "tell.ipynb")
+    return folder
+
+
+def make_series(checkout, settings):
+    """What `make series` says about the notebook, and how it ends; below `~`."""
+    environment = {**os.environ, "HOME": str(checkout.parent), "SETTINGS": settings}
+    environment["TUTORIAL_ARTIFACTS"] = "~/own results"
+    command = ["make", "series", "NOTEBOOKS=tell"]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = subprocess.run(command, cwd=checkout, env=environment, **options)
+    return done.returncode, done.stdout
+
+
+def test_blanks_quotes_and_a_tilde_are_taken_as_they_are(checkout):
+    failed, said = make_series(checkout, 'corpus: "/it\'s/my text, 1.txt", seed: 3')
+    assert not failed, said
+    left = checkout.parent / "own results" / "sample"
+    assert (left / "told").read_text("utf-8") == "/it's/my text, 1.txt"
+    assert {"tell.html", "tell.ipynb"} < {path.name for path in left.iterdir()}
+    assert not (checkout / "~").exists()
+
+
+def test_wrong_settings_are_named_before_anything_runs(checkout):
+    failed, said = make_series(checkout, "corpse: my text.txt")
+    assert failed
+    assert "Did you mean `corpus`?" in said
+    assert not (checkout.parent / "own results").exists()
