@@ -69,11 +69,12 @@ def writing(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if path.is_relative_to(ON_DRIVE) and path.exists():
-            os.truncate(path, 0)
-        partial.replace(path)
-    finally:
+    except BaseException:
         partial.unlink(missing_ok=True)
+        raise
+    if path.is_relative_to(ON_DRIVE) and path.exists():
+        os.truncate(path, 0)
+    partial.replace(path)
 
 
 def progress(**options):

@@ -91,14 +91,10 @@ def _read_reviews(source):
 def read_corpus(profile):
     """Reads the text to pretrain on, one text after the other, and keeps none.
 
-    Args:
-        profile: a `Profile`. Its `corpus` is "imdb", "wikitext-103", or UTF-8 text of
-            one's own with a text in each line: the path of a file, of a folder with .txt
-            and .gz files, or a pattern such as `texts/*.txt`.
-
-    Returns:
-        An iterator of strings. Those of WikiText-103 are paragraphs; a longer text of one's
-        own comes in parts of `PART` characters.
+    A profile's `corpus` is "imdb", "wikitext-103" (then a text is a paragraph), or UTF-8
+    text of one's own with a text in each line: the path of a file, of a folder with .txt
+    and .gz files, or a pattern such as `texts/*.txt`. A text of one's own of more than
+    `PART` characters comes in parts. Returns an iterator of strings.
     """
     if profile.corpus == "imdb":
         reviews = _read_reviews("imdb").text.to_numpy()

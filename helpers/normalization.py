@@ -10,8 +10,8 @@ import tensorflow_text as tf_text
 # Patterns of RE2 (https://github.com/google/re2/wiki/Syntax). Blanks of all alphabets, and
 # control characters, end a word; the zero-width space does in Thai and Khmer.
 BLANK = r"[\s\x0B\x{200B}\p{Z}\p{Cc}]+"
-# Soft hyphens, joiners, and marks of direction or of an emoji's look are not read.
-INVISIBLE = r"[\p{Cf}\x{FE00}-\x{FE0F}]"
+# Soft hyphens, joiners, and marks of direction or of a sign's variant are not read.
+INVISIBLE = r"[\p{Cf}\x{34F}\x{180B}-\x{180F}\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}]"
 # The accents of Latin, Greek and Cyrillic. Other combining marks make a letter another one,
 # as in Hindi, Thai, Arabic or Japanese.
 ACCENT = r"[\x{300}-\x{36F}]"
@@ -20,7 +20,7 @@ HAN = r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{2FA1F}"
 ALONE = rf"[[:punct:]\p{{P}}\p{{S}}{HAN}]"
 # WordPiece gives up on a word of more than 100 bytes. A letter has up to two in European
 # and Semitic alphabets, and up to four in others: a longer word is cut after so many.
-LONG = r"[\x21-\x{7FF}]{50}|\S{25}"
+LONG = r"[\x21-\x{7FF}]{25,50}|\S{25}"
 
 
 def normalize(texts, lowercase, strip_accents):

@@ -11,7 +11,7 @@ import pathlib
 import matplotlib.pyplot as plt
 from IPython.display import display
 
-PRETRAINED, SCRATCH, WORDS, CHANCE = "#0072B2", "#D55E00", "#E69F00", "#7F7F7F"
+PRETRAINED, SCRATCH, WORDS = "#0072B2", "#D55E00", "#E69F00"
 MODELS = {"pretrained": PRETRAINED, "from scratch": SCRATCH, "bag of words": WORDS}
 
 plt.style.use(pathlib.Path(__file__).with_name("style.mplstyle"))

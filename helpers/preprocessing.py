@@ -53,8 +53,7 @@ def learn_vocabulary(texts, profile):
     for word, count in counts.items():
         letters.update(dict.fromkeys(word, count))
     shares = np.cumsum([count for _, count in letters.most_common()]) / letters.total()
-    frequent = letters.most_common(1 + int((shares < COVERAGE).sum()))
-    alphabet = {letter for letter, _ in frequent}
+    alphabet = {each for each, _ in letters.most_common(1 + (shares < COVERAGE).sum())}
     known = sorted(word for word in counts if alphabet.issuperset(word))
     inside = sorted(set().union(*(word for word in known if len(word) > 1)))
     spelt = [*SPECIAL_TOKENS, *sorted(alphabet), *(f"##{letter}" for letter in inside)]
@@ -104,7 +103,7 @@ def load_vocabulary(profile):
     }
     for setting in filter(odd.get, odd):
         value, has = getattr(profile, setting), f"`{path}` has `{odd[setting]}` in it"
-        has += ", and no capital" if not value else ""
+        has += "" if value else ", and no capital"
         raise ValueError(f"`{setting}` is {value}, but {has}: set it to {not value}.")
     return [*SPECIAL_TOKENS, *pieces]
 
@@ -200,22 +199,21 @@ def open_rows(profile, path):
     """Maps what `store_rows` stored into memory.
 
     Returns:
-        The rows to learn from, `Rows`; those to measure on, an int array `(rows,
-        sequence)`; and how many texts there are, and how many occur more than once. Both
-        kinds of rows come in pairs that follow each other in the text. Those to measure on
-        are drawn from all over it, by seed; where there are enough others, none of them
-        holds any of a text that occurs more than once.
+        The rows to learn from, `Rows`; those to measure on, int `(rows, sequence)`, drawn
+        from all over the text by seed, but not from a text that occurs more than once if
+        there are enough others; and how many texts there are, and how many occur more than
+        once. Rows come in pairs that follow each other in the text.
     """
     length, least = profile.sequence_length, profile.batch_size
     stream = np.memmap(path, np.min_scalar_type(profile.vocabulary_size - 1), mode="r")
     pairs = stream[: len(stream) // (2 * length) * 2 * length].reshape(-1, 2 * length)
     kept = min(VALIDATION_ROWS // 2, max(math.ceil(least / 2), len(pairs) // 10))
     if 2 * (len(pairs) - kept) < least:
-        few = f"The corpus gives {2 * len(pairs)} rows of {length} tokens"
-        more = "lower `batch_size`, or take more text"
-        raise ValueError(f"{few}, too few for batches of {least}: {more}.")
-    ends = np.flatnonzero(stream == SEP)
-    starts = np.append(0, ends + 1)
+        few = f"The corpus gives {2 * len(pairs)} rows of {length} tokens, too few for"
+        raise ValueError(
+            f"{few} batches of {least}: lower `batch_size`, or take more text."
+        )
+    starts = np.append(0, np.flatnonzero(stream == SEP) + 1)
     texts = [hash(stream[slice(*text)].tobytes()) for text in itertools.pairwise(starts)]
     again = pd.Series(texts).duplicated(keep=False).to_numpy()
     free = ~np.repeat(again, np.diff(starts))[: pairs.size].reshape(pairs.shape).any(axis=1)

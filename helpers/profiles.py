@@ -26,9 +26,8 @@ class _Checks:
             number = (int, float) if kind is float else kind
             fits = isinstance(value, number) and isinstance(value, bool) == (kind is bool)
             self._check(name, fits, f"give {kind.__name__}")
-            least = {int: 1, float: 0}.get(kind)
-            if least is not None and name != "seed":
-                self._check(name, value >= least, f"give a number from {least} up")
+            least = {int: int(name != "seed"), float: 0}.get(kind, value)
+            self._check(name, value >= least, f"give a number from {least} up")
             choices = _SETTINGS[name][3:] or [value]
             self._check(name, value in choices, f"give one of {choices}")
         self._check("mask_rate", 0 < self.mask_rate <= 1, "give a share up to 1")

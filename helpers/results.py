@@ -39,7 +39,7 @@ def path(profile, name):
     checkout = pathlib.Path(__file__).resolve().parents[1]
     home = checkout if (checkout / "notebooks").is_dir() else pathlib.Path.cwd()
     root = os.environ.get("TUTORIAL_ARTIFACTS") or home / "artifacts"
-    folder = pathlib.Path(root, profile.name)
+    folder = pathlib.Path(root, profile.name).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     return folder / name
 
@@ -57,9 +57,8 @@ def write_record(profile, notebook, figures, files=()):
     files that it has left; the last thing it does."""
     made = {name: pooch.file_hash(str(path(profile, name))) for name in files}
     record = {"settings": inputs(profile, notebook), "figures": figures, "files": made}
-    text = json.dumps(record, indent=1)
     with helpers.writing(path(profile, f"{NOTEBOOKS[notebook]}.json")) as file:
-        file.write(text.encode())
+        file.write(json.dumps(record, indent=1).encode())
 
 
 def read_record(profile, notebook):

@@ -150,7 +150,8 @@ class Progress(keras.callbacks.Callback):
         self.bar.update()
 
     def on_epoch_end(self, epoch, logs):
-        if not np.isfinite([*logs.values()]).all():
+        weights = map(ops.convert_to_numpy, self.model.trainable_variables)
+        if not all(np.isfinite(each).all() for each in ([*logs.values()], *weights)):
             self.bar.close()
             lost = f"The training has diverged: after {self.bar.n} steps its loss is"
             raise FloatingPointError(f"{lost} {logs['loss']}. Lower the learning rate.")

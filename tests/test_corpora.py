@@ -56,32 +56,24 @@ def test_text_of_ones_own_is_read_line_by_line(tmp_path):
         read(tmp_path / "*.csv")
 
 
-def test_names_are_those_that_people_give(tmp_path, monkeypatch):
-    """Capitals, blanks, brackets, and one's home."""
+def test_names_may_have_capitals_blanks_and_a_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
     folder = tmp_path / "My texts [new]"
     folder.mkdir()
     (folder / "ONE 1.TXT").write_text("one\n", "utf-8")
     (folder / "TWO.TXT.GZ").write_bytes(gzip.compress(b"two\n"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
     for name in folder, "~/My texts [new]", "~/My*/*":
         assert read(name) == ["one", "two"]
     assert read("~/My texts [new]/ONE 1.TXT") == ["one"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["a.tar.gz", "a.TGZ", "a.tar", "A.ZIP", "a.txt.bz2", "a.tar.zst", "a.7z", "a.xz"],
-)
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.TGZ", "A.Zip", "a.txt.bz2", "a.7z"])
 def test_an_archive_is_refused_by_name(tmp_path, name):
     (tmp_path / name).write_bytes(b"text\n")
-    with pytest.raises(ValueError, match=f"^{name} is an archive: unpack it"):
-        read(tmp_path / name)
-    if name.endswith(".gz"):  # the only one that a folder would give
-        with pytest.raises(ValueError, match="is an archive"):
-            read(tmp_path)
-    (tmp_path / "zip.of.texts.txt").write_text("fine\n", "utf-8")
-    assert read(tmp_path / "*.txt") == ["fine"]
+    # Of these a folder gives the first alone.
+    for corpus in [tmp_path / name, tmp_path / "*"] + [tmp_path] * name.endswith(".gz"):
+        with pytest.raises(ValueError, match=f"^{name} is an archive: unpack it"):
+            read(corpus)
 
 
 def test_a_long_text_comes_in_parts(tmp_path):

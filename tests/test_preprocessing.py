@@ -7,12 +7,11 @@ import signal
 import sys
 import time
 
-import keras_hub
 import numpy as np
 import pytest
 
 from conftest import REPOSITORY, finish, run_python, start_python
-from helpers import corpora, normalization, preprocessing, profiles
+from helpers import corpora, preprocessing, profiles
 from helpers.preprocessing import SEP, SPECIAL_TOKENS, UNK
 
 
@@ -94,14 +93,7 @@ def test_the_genuine_vocabulary_of_bert_fits(genuine, monkeypatch):
         preprocessing.load_vocabulary(profiles.load_profile("guide", lowercase=False))
 
 
-def test_tokenize_gives_what_the_tokenizer_gives(profile, texts, vocabulary):
-    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(vocabulary)
-    several = [*texts[:150], "", "Ünïcode ½ 映画!"]
-    found = preprocessing.tokenize(several, vocabulary, profile)
-    for text, ids in zip(several, found, strict=True):
-        cleaned = normalization.normalize(text, lowercase=True, strip_accents=True)
-        assert ids.tolist() == list(tokenizer(cleaned))
-    # Text can't smuggle in a special token.
+def test_text_cannot_smuggle_in_a_special_token(profile, vocabulary):
     (ids,) = preprocessing.tokenize(["a [MASK] here [SEP] [PAD]"], vocabulary, profile)
     assert len(ids) >= 11
     assert not np.isin(ids, [0, 2, 3, 4]).any()
@@ -187,9 +179,6 @@ def test_rows_to_measure_on_come_from_all_over_the_corpus(opened):
     # The share of the first language is that of the text, within three standard errors.
     first = (measured.reshape(512, 64) < 700).mean(axis=1) > 0.5
     assert abs(first.mean() - 0.2) < 3 * np.sqrt(0.2 * 0.8 / 512)
-    # They are spread over the numbers of the pairs, too.
-    places = np.setdiff1d(np.arange(len(learn) + 1024), learn.numbers)
-    assert abs(places.mean() / (len(learn) + 1024) - 0.5) < 3 * np.sqrt(1 / 12 / 512)
     # None holds any of the text that comes again.
     assert 1499 in learn[:]
     assert 1499 not in measured
@@ -200,8 +189,7 @@ def test_rows_to_measure_on_come_from_all_over_the_corpus(opened):
     assert some | others == whole
     assert (many + few, few) == (count, 512)
     # They depend on the seed alone.
-    _, _, same, _ = opened(texts)
-    np.testing.assert_array_equal(same, measured)
+    assert (opened(texts)[2] == measured).all()
     assert (opened(texts, seed=1)[2] != measured).any()
 
 

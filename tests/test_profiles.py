@@ -45,14 +45,14 @@ def test_guide_has_the_hyperparameters_of_the_guide():
     assert (guide.word_vectors, guide.neighbour_weight) == (False, 0.0)
 
 
-def test_a_profile_is_whole_and_names_only_what_it_changes():
-    for name, changes in profiles.PROFILES.items():
-        profile, sample = profiles.load_profile(name), profiles.load_profile()
-        assert not [each for each in changes if changes[each] == getattr(sample, each)]
-        # Lists, as a command line gives them, are as good as what can't be changed.
-        assert profile == profiles.load_profile(name, columns=["text", "label"])
-        # Other processes can be given one.
-        assert pickle.loads(pickle.dumps(profile)) == profile
+@pytest.mark.parametrize("name", profiles.PROFILES)
+def test_a_profile_says_what_it_changes_and_can_be_given_to_other_processes(name):
+    profile, sample = profiles.load_profile(name), profiles.load_profile()
+    changes = profiles.PROFILES[name].items()
+    assert all(value != getattr(sample, setting) for setting, value in changes)
+    # A command line gives lists.
+    assert profile == profiles.load_profile(name, columns=["text", "label"])
+    assert pickle.loads(pickle.dumps(profile)) == profile
 
 
 def test_a_notebook_depends_on_its_settings_and_those_before_it():

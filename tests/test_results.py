@@ -69,19 +69,17 @@ def test_what_notebook_2_leaves_is_read(
     artifacts, profile, texts, vocabulary, rows, monkeypatch, on_drive
 ):
     monkeypatch.setattr(helpers, "ON_DRIVE", str(artifacts if on_drive else "/nowhere"))
-    vectors = np.ones((len(vocabulary), profile.hidden_dim), "float32")
-    np.save(results.path(profile, "word_vectors.npy"), vectors)
-    results.path(profile, "vocabulary.txt").write_text("\n".join(vocabulary), "utf-8")
-    path = results.path(profile, "rows.bin")
+    path, vectors = results.path(profile, "rows.bin"), np.ones((1500, 16), "float32")
     preprocessing.store_rows(texts, vocabulary, profile, path)
-    names = ["vocabulary.txt", "word_vectors.npy", "rows.bin"]
-    results.write_record(profile, 2, {}, names)
-    found, vectors_found, learn, measured = results.read_preprocessing(profile)
-    assert found == vocabulary
-    np.testing.assert_array_equal(vectors_found, vectors)
-    assert len(learn) + len(measured) == len(rows) // 2 * 2
+    path.with_name("vocabulary.txt").write_text("\n".join(vocabulary), "utf-8")
+    np.save(path.with_name("word_vectors.npy"), vectors)
+    results.write_record(profile, 2, {}, [file.name for file in path.parent.iterdir()])
+    found = results.read_preprocessing(profile)
+    assert found[0] == vocabulary
+    assert (found[1] == vectors).all()
+    assert len(found[2]) + len(found[3]) == len(rows) // 2 * 2
     # Rows are read at random, never from Drive.
-    assert (learn.rows.filename == path) != on_drive
+    assert (found[2].rows.filename == path) != on_drive
 
 
 def test_drive_is_for_colab_only():

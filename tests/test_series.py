@@ -12,7 +12,8 @@ import pooch
 import pytest
 import yaml
 
-from conftest import NOTEBOOKS, REPOSITORY, run_python
+from conftest import NOTEBOOKS, REPOSITORY, run_python, start_python
+from helpers import preprocessing
 
 pytestmark = pytest.mark.slow
 
@@ -164,6 +165,7 @@ SMALL = {
     "batch_size": 16,
     "pretraining_steps": 10,
     "baseline_words": 400,
+    "few_labels": 160,
     "repeats": 1,
     "finetuning_epochs": 1,
 }
@@ -186,7 +188,7 @@ SMALL = {
         ),
         pytest.param(
             (LATIN, 40_000, (1, 300_000), 30, MANY, [12] * 150),
-            {"vocabulary_size": 30_000, "lowercase": False, "strip_accents": False},
+            {"vocabulary_size": 30_000, "lowercase": False, "few_labels": 400},
             23,
             id="a corpus of one line, many pieces, 150 classes; float32",
         ),
@@ -196,8 +198,35 @@ def test_other_data_runs_from_the_first_cell_to_the_last(tmp_path, data, setting
     """No cell demands what only film reviews fulfil, or only float32's digits."""
     first = run_first(tmp_path, SHORT_PRODUCTS.format(digits=digits))
     settings = SMALL | generated(tmp_path, *data) | settings
-    said, accuracy = run_series(tmp_path, "sample", settings | {"few_labels": 160}, **first)
+    said, accuracy = run_series(tmp_path, "sample", settings, **first)
     assert ("balanced accuracy" in said) == ("rare" in data[4])
     # The corpus and the sentences have the same words.
     assert re.findall(r"\[UNK\] in the .*: (.*) %", said) == ["0.00", "0.00"]
     assert [*accuracy][-1] == "pretrained"
+
+
+@pytest.mark.parametrize("foreign", [100, 300])
+def test_text_that_the_vocabulary_lacks_is_named(tmp_path, foreign):
+    """By notebook 2, which goes on with a sixteenth of it, but not with a sixth."""
+    lines = ["all of it is known"] * 300 + ["слова"] * foreign
+    rows = [f"known{' it' * n},{n % 2}" for n in range(60)]
+    pieces = [*preprocessing.SPECIAL_TOKENS, *lines[0].split()]
+    for name, content in (
+        ("corpus", lines),
+        ("task", ["text,label", *rows]),
+        ("own", pieces),
+    ):
+        (tmp_path / f"{name}.csv").write_text("\n".join(content), "utf-8")
+    settings = SMALL | {"vocabulary": str(tmp_path / "own.csv"), "vocabulary_size": 10}
+    settings |= {name: str(tmp_path / f"{name}.csv") for name in ("corpus", "task")}
+    path = tmp_path / "executed.ipynb"
+    arguments = ["-y", f"OVERRIDES: {json.dumps(settings)}", "--cwd", tmp_path]
+    command = "-m", "papermill", NOTEBOOKS[1], path, *arguments
+    process = start_python(*command, TUTORIAL_ARTIFACTS=str(tmp_path))
+    printed, _ = process.communicate(timeout=300)
+    assert bool(process.returncode) == (foreign == 300), printed
+    assert ("More than a tenth of the text is [UNK]" in printed) == (foreign == 300)
+    assert re.search(
+        "no piece for these characters of it: [слова]{5}", path.read_text("utf-8")
+    )
+    assert (tmp_path / "sample" / "rows.bin").exists() == (foreign == 100)
