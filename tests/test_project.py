@@ -27,6 +27,9 @@ def test_pins_are_within_the_bounds_and_complete():
     assert {bound.name for bound in bounds} == pins.keys()
     for bound in bounds:
         assert bound.specifier.contains(pins[bound.name]), bound.name
+    # What the README says for GPUs and TPUs.
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    assert {*re.findall(r'"jax\[[\w-]+\]==([\d.]+)"', readme)} == {pins["jax"]}
 
 
 @pytest.mark.parametrize(

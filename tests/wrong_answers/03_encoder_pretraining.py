@@ -31,7 +31,7 @@ with tempfile.TemporaryDirectory() as halfway:
         resumed, found = train_from_the_first_batch(path)
 
 # %% 3: the loss that Keras reports, which is the sum of both games
-cost = two_history["loss"][-1] - one_history["loss"][-1]
+cost = reported["two games"] - reported["one game"]
 gain, low, high = results.paired_difference(right["two games"], right["one game"])
 
 # %% 4: the profile says `word_vectors`, so the encoder is taken to have them
@@ -39,7 +39,7 @@ untrained = models.build_encoder(profile)
 accuracy = {
     "random": 100 * right["random"].mean(),
     "untrained": 100 * frozen(untrained).mean(),
-    "counted": 100 * right["one game"].mean(),
+    "counted": 100 * right["counted"].mean(),
 }
 
 # %% 5: tokens are shuffled, and words torn into their pieces
