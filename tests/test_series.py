@@ -205,6 +205,13 @@ def test_other_data_runs_from_the_first_cell_to_the_last(tmp_path, data, setting
     assert [*accuracy][-1] == "pretrained"
 
 
+def test_the_baseline_of_the_sample_holds_with_short_products(tmp_path):
+    """It compares sums of weights; later notebooks compare figures, with wide margins."""
+    first = run_first(tmp_path, SHORT_PRODUCTS.format(digits=7))
+    command = "-m", "papermill", NOTEBOOKS[0], tmp_path / "executed.ipynb"
+    run_python(*command, "--cwd", tmp_path, TUTORIAL_ARTIFACTS=str(tmp_path), **first)
+
+
 @pytest.mark.parametrize("foreign", [100, 300])
 def test_text_that_the_vocabulary_lacks_is_named(tmp_path, foreign):
     """By notebook 2, which goes on with a sixteenth of it, but not with a sixth."""
