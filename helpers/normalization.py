@@ -14,7 +14,7 @@ BLANK = r"[\s\x0B\x{200B}\p{Z}\p{Cc}]+"
 INVISIBLE = r"[\p{Cf}\x{34F}\x{180B}-\x{180F}\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}]"
 # The accents of Latin, Greek and Cyrillic. Other combining marks make a letter another one,
 # as in Hindi, Thai, Arabic or Japanese.
-ACCENT = r"[\x{300}-\x{36F}]"
+ACCENT = "[\u0300-\u036f]"
 # Punctuation, symbols, emoji and Chinese characters are words of their own.
 HAN = r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{2FA1F}"
 ALONE = rf"[[:punct:]\p{{P}}\p{{S}}{HAN}]"

@@ -32,7 +32,7 @@ NEVER_HIDDEN = (PAD, CLS, SEP, MASK)
 # A vocabulary is learnt from about so many characters, drawn from all over the corpus; of
 # its letters the most frequent ones are learnt that make up so much of it.
 VOCABULARY_CHARACTERS, COVERAGE = 100_000_000, 0.9999
-ACCENT = re.compile("[\u0300-\u036f]")
+ACCENT = re.compile(normalization.ACCENT)
 # Texts that are tokenized at a time, and how many such chunks wait for it in memory.
 CHUNK, WAITING = 2000, 4
 # Rows that are set aside to measure on, at most, and rows that are counted at a time.
