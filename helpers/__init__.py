@@ -1,7 +1,6 @@
 """The plumbing of the series: what its notebooks need and are not about.
 
-Importing this package is cheap. Keras comes in with `choose_backend`, or with the
-modules that need it, so that the backend can still be chosen after `import helpers`.
+Keras comes in with `choose_backend`, or with the modules that need it.
 """
 
 import atexit
@@ -78,6 +77,6 @@ def writing(path):
 
 
 def progress(**options):
-    """A `tqdm.tqdm` in one line that is gone when it is closed: what a cell prints next
-    takes its place in the stored outputs."""
+    """A `tqdm.tqdm` in one line that is gone when it is closed: what is printed next takes
+    its place in the stored outputs."""
     return tqdm(file=sys.stdout, leave=False, ncols=80, mininterval=2, delay=2, **options)

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import importlib.metadata
 import io
+import itertools
 import os
 import pathlib
 import re
@@ -59,13 +60,11 @@ def fetch(name):
     known = [line.split() for line in FILES.read_text("utf-8").splitlines()]
     # wikitext.smerity.com refuses the user agent that Python sends by default.
     agent, refusals = {"User-Agent": "Mozilla/5.0"}, {}
-    download = pooch.HTTPDownloader(progressbar=True, headers=agent, timeout=30)
+    get = pooch.HTTPDownloader(progressbar=True, headers=agent, timeout=30)
     # Each address twice: some failures are gone in a second attempt.
     for sha256, address in (line[1:] for line in 2 * known if line[0] == name):
         try:
-            return pathlib.Path(
-                pooch.retrieve(address, sha256, name, folder, None, download)
-            )
+            return pathlib.Path(pooch.retrieve(address, sha256, name, folder, None, get))
         except (requests.RequestException, ValueError, OSError) as error:
             refusals[address] = " ".join(str(error).split())
     raise RuntimeError(
@@ -141,9 +140,8 @@ def _texts(paths):
             with gzip.open(path) if packed else path.open("rb") as file:
                 for line in file:
                     number += 1
-                    line = line.decode("utf-8-sig" if number == 1 else "utf-8").strip(
-                        "\r\n"
-                    )
+                    encoding = "utf-8-sig" if number == 1 else "utf-8"
+                    line = line.decode(encoding).strip("\r\n")
                     parts = (line[n : n + PART] for n in range(0, len(line), PART))
                     yield from filter(str.strip, parts)
         except UnicodeDecodeError as error:
@@ -156,11 +154,8 @@ def _texts(paths):
 def read_task(profile):
     """Reads the labelled sentences and splits them.
 
-    Rotten Tomatoes, and a table of one's own, are split by seed into 70, 10 and 20 %,
-    stratified, without sentences that the models can't tell from an earlier one, or that
-    have several labels. SST-2 comes split; GLUE keeps the labels of its test sentences to
-    itself, so that its development sentences serve as validation and as test, as they do
-    in the Keras guide.
+    Rotten Tomatoes, and a table of one's own, are split into 60, 20 and 20 %. Of SST-2
+    GLUE's development sentences are the test part, and validation comes out of training.
 
     Args:
         profile: a `Profile`. Its `task` is "rotten-tomatoes", "sst-2", or the path of a
@@ -171,7 +166,9 @@ def read_task(profile):
         columns = "sentence", "label"
         parts = (_read_table(folder / f"{part}.tsv", columns) for part in ("train", "dev"))
         train, dev = (part.astype({"label": int}) for part in parts)
-        return Task(train, dev, dev, CLASSES, "The parts are those of GLUE.")
+        rest, validation = _hold_out_sentences(train, len(dev))
+        said = f"Left out: {len(train) - len(rest) - len(validation)} phrases of sentences"
+        return Task(rest, validation, dev, CLASSES, f"{said} held out for validation.")
     if profile.task == "rotten-tomatoes":
         return _split_task(_read_reviews("rotten_tomatoes"), CLASSES, profile)
     path = pathlib.Path(profile.task).expanduser()
@@ -225,44 +222,64 @@ def _read_table(path, columns):
     return table.assign(label=table.label.str.strip())
 
 
+def _order(texts):
+    """A place for each text that depends on its words alone: an order nobody chose."""
+    return texts.map(lambda text: hashlib.sha256(text.encode()).hexdigest())
+
+
+def _hold_out_sentences(phrases, count):
+    """Splits so many sentences off a table of sentences and phrases, as SST-2 has: the
+    rows that are no phrase of these, and the sentences."""
+    texts = " " + phrases.text.str.strip() + " "
+    every = "\n".join(texts)
+    order = texts[_order(texts).sort_values().index]
+    # A sentence is in no other row.
+    whole = (row for row, t in order.items() if every.find(t, every.find(t) + 1) < 0)
+    held = [*itertools.islice(whole, count)]
+    inside = "\n".join(texts[held])
+    rest = phrases[[text not in inside for text in texts]]
+    return rest.reset_index(drop=True), phrases.loc[held].reset_index(drop=True)
+
+
 def _split_task(table, classes, profile):
-    """Splits a table into the three parts of a `Task`, each with every class."""
+    """Splits a table into the three parts of a `Task`, each with every class.
+
+    A fifth of each class is for test, another for validation, in the order of a checksum
+    of their words. Left out are sentences that the models can't tell from an earlier one,
+    and those that have several labels.
+    """
     words = [" ".join(each) for each in normalization.words(table.text, profile)]
     words = pd.Series(words, table.index)
     unsure = table.label.groupby(words).transform("nunique") > 1
     again = words.duplicated() & ~unsure
-    said = (
-        f"Left out: {again.sum()} repeated sentences, {unsure.sum()} with several labels."
-    )
-    sentences = table[~again & ~unsure].reset_index(drop=True)
+    out = again.sum(), unsure.sum()
+    said = f"Left out: {out[0]} repeated sentences, {out[1]} with several labels."
+    sentences = table.assign(order=_order(words))[~again & ~unsure]
     counts = np.bincount(sentences.label, minlength=len(classes))
-    # So many that the smallest part, a tenth, has every class.
-    if len(classes) < 2 or counts.min() < 12:
+    # So many that each fifth has every class.
+    if len(classes) < 2 or counts.min() < 5:
         raise ValueError(
             f"{profile.task} has {len(classes)} classes, and `{classes[counts.argmin()]}` "
-            f"has {counts.min()} sentences: give two classes or more, with at least 12 "
+            f"has {counts.min()} sentences: give two classes or more, with at least 5 "
             f"sentences of each, for three parts with every class. {said}"
         )
-    rest, test = _split(sentences, 0.2, profile.seed)
-    return Task(*_split(rest, 0.125, profile.seed), test, classes, said)
+    sentences = sentences.sort_values("order")[["text", "label"]]
+    of_class = sentences.groupby("label").label
+    fifth = 5 * of_class.cumcount() // of_class.transform("size")
+    parts = (sentences[each] for each in (fifth > 1, fifth == 1, fifth == 0))
+    return Task(*(part.reset_index(drop=True) for part in parts), classes, said)
 
 
 def draw_few(sentences, count, seed):
     """Draws some labelled sentences, with the shares of labels that all of them have."""
-    classes = sentences.label.nunique()
-    fits = classes <= count <= len(sentences) - classes
-    drawn = _split(sentences, count, seed)[1] if fits else sentences[:0]
+    classes, drawn = sentences.label.nunique(), sentences[:0]
+    if classes <= count <= len(sentences) - classes:
+        options = {"random_state": seed, "stratify": sentences.label}
+        _, drawn = train_test_split(sentences, test_size=count, **options)
     if drawn.label.nunique() < classes:
         drawing = f"{count} of {len(sentences)} sentences, of all {classes} classes,"
         raise ValueError(f"{drawing} can't be drawn: raise or lower `few_labels`.")
-    return drawn
-
-
-def _split(sentences, part, seed):
-    """Splits off a share or a number of the sentences, stratified by label."""
-    options = {"test_size": part, "random_state": seed, "stratify": sentences.label}
-    parts = train_test_split(sentences, **options)
-    return [one.reset_index(drop=True) for one in parts]
+    return drawn.reset_index(drop=True)
 
 
 def checksum(setting):

@@ -13,10 +13,9 @@ MASK_TOKEN_RATE, RANDOM_TOKEN_RATE = 0.8, 0.1
 class MaskedBatches(keras.utils.PyDataset):
     """Batches drawn from rows, with other tokens hidden in every pass.
 
-    The game is that of `keras_hub.layers.MaskedLMMaskGenerator`, which draws from a shared
-    state. Here batch number n depends on the seed and on n alone, so that a training can
-    go on anywhere. With a `neighbour_weight`, rows 2i and 2i + 1 of a batch follow each
-    other in the text, and finding the one for the other is a second game.
+    As `keras_hub.layers.MaskedLMMaskGenerator`, but batch number n depends on the seed and
+    on n alone, so that a training can go on anywhere. With a `neighbour_weight`, rows 2i
+    and 2i + 1 of a batch follow each other in the text.
 
     Args:
         rows: int array, `(rows, sequence)`, perhaps mapped into memory.

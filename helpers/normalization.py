@@ -1,7 +1,6 @@
 """What a word is: one way to clean and to split text, wherever the series reads any.
 
-A vocabulary is learnt from these words, text is read as these words, a bag of words counts
-them, and two sentences are the same if these are.
+The vocabulary, the tokens, the bag of words and duplicates are all made of these words.
 """
 
 import tensorflow as tf

@@ -1,18 +1,16 @@
 """Draws. Colours can be told apart in grey and by the colour-blind.
 
-Every picture says in words what it shows, for those who can't see it: as its alternative
-text in a browser, and in its place where only text is shown.
+Every picture says in words what it shows: as its alternative text, and where no picture is.
 """
 
-import html
 import io
 import pathlib
 
 import matplotlib.pyplot as plt
 from IPython.display import display
 
-PRETRAINED, SCRATCH, WORDS = "#0072B2", "#D55E00", "#E69F00"
-MODELS = {"pretrained": PRETRAINED, "from scratch": SCRATCH, "bag of words": WORDS}
+MODELS = {"pretrained": "#0072B2", "from scratch": "#D55E00", "bag of words": "#E69F00"}
+MODELS |= {"naive Bayes": "#CC79A7", "counted vectors": "#009E73"}
 
 plt.style.use(pathlib.Path(__file__).with_name("style.mplstyle"))
 
@@ -26,12 +24,3 @@ def show(words):
     about = {"alt": words, "width": width, "height": height}
     data = {"image/png": picture.getvalue(), "text/plain": words}
     display(data, metadata={"image/png": about}, raw=True)
-
-
-def tokens(pieces):
-    """Shows tokens in a line, some of them marked, from a list of pairs: a token, and what
-    it is, "plain", "hidden", "chosen" or "special"."""
-    tags = {"plain": "code", "hidden": "mark", "chosen": "strong", "special": "small"}
-    shown = [f"<{tags[kind]}>{html.escape(text)}</{tags[kind]}>" for text, kind in pieces]
-    plain = [text if kind == "plain" else f"({kind}: {text})" for text, kind in pieces]
-    display({"text/html": " ".join(shown), "text/plain": " ".join(plain)}, raw=True)

@@ -210,9 +210,8 @@ def open_rows(profile, path):
     kept = min(VALIDATION_ROWS // 2, max(math.ceil(least / 2), len(pairs) // 10))
     if 2 * (len(pairs) - kept) < least:
         few = f"The corpus gives {2 * len(pairs)} rows of {length} tokens, too few for"
-        raise ValueError(
-            f"{few} batches of {least}: lower `batch_size`, or take more text."
-        )
+        few += f" batches of {least}"
+        raise ValueError(f"{few}: lower `batch_size`, or take more text.")
     starts = np.append(0, np.flatnonzero(stream == SEP) + 1)
     texts = [hash(stream[slice(*text)].tobytes()) for text in itertools.pairwise(starts)]
     again = pd.Series(texts).duplicated(keep=False).to_numpy()

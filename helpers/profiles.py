@@ -14,7 +14,6 @@ import pandas as pd
 
 _FILE = pathlib.Path(__file__).with_name("profiles.toml")
 _SETTINGS, PROFILES = tomllib.loads(_FILE.read_text("utf-8")).values()
-PROFILES = {"sample": {}, **PROFILES}
 
 
 class _Checks:
@@ -70,9 +69,8 @@ def load_profile(name="sample", **overrides):
         if word not in words:
             near = difflib.get_close_matches(str(word), words, n=1)
             hint = f" Did you mean `{near[0]}`?" if near else ""
-            raise ValueError(
-                f"There is no `{word}`: choose among {', '.join(words)}.{hint}"
-            )
+            every = ", ".join(words)
+            raise ValueError(f"There is no `{word}`: choose among {every}.{hint}")
     values = PROFILES[name] | overrides
     return Profile(name, **{setting: _value(value) for setting, value in values.items()})
 
@@ -85,18 +83,12 @@ def settings(profile, through=4):
 
 def describe(profile, notebook):
     """A table of the settings that this notebook is the first to read."""
-    rows = {
-        name: {"value": getattr(profile, name), "meaning": meaning}
-        for name, (first, _, meaning, *_) in _SETTINGS.items()
-        if first == notebook
-    }
-    return pd.DataFrame.from_dict(rows, "index", dtype=object).rename_axis("setting")
+    new = [(name, each[2]) for name, each in _SETTINGS.items() if each[0] == notebook]
+    rows = [(name, getattr(profile, name), meaning) for name, meaning in new]
+    return pd.DataFrame(rows, columns=["setting", "value", "meaning"]).set_index("setting")
 
 
-def differences(made_with, wanted):
+def differences(was, now):
     """Names the settings in which two dicts of them differ, in words."""
-    return ", ".join(
-        f"`{setting}` was {made_with.get(setting)!r} and is {wanted.get(setting)!r}"
-        for setting in sorted({*wanted, *made_with})
-        if made_with.get(setting) != wanted.get(setting)
-    )
+    names = [n for n in sorted({*was, *now}) if was.get(n) != now.get(n)]
+    return ", ".join(f"`{n}` was {was.get(n)!r} and is {now.get(n)!r}" for n in names)

@@ -1,8 +1,7 @@
 """What a notebook hands to the next one, and how sure a comparison is.
 
-Each notebook ends by writing a record: its settings, its figures, and the checksums of
-the files it leaves. A later notebook reads it first, and refuses what is missing, has
-changed, or was made with other settings.
+Each notebook ends by writing a record: settings, figures, and checksums of what it leaves.
+A later one reads it, and refuses what is missing, changed, or made with other settings.
 """
 
 import json

@@ -1,7 +1,6 @@
 """What the notebooks that train have in common: devices, optimizers, loss, fine-tuning."""
 
 import math
-import timeit
 
 import keras
 import numpy as np
@@ -10,7 +9,7 @@ from keras import ops
 from sklearn.linear_model import LogisticRegression
 
 import helpers
-from helpers import masking, models
+from helpers import models
 
 # Sentences in a batch of fine-tuning, and the dropout there.
 FINETUNING_BATCH_SIZE, FINETUNING_DROPOUT = 32, 0.1
@@ -51,26 +50,18 @@ def use_devices(profile):
 
 
 def say_hours(profile):
-    """Says how long pretraining takes on a processor, from a few timed steps where it may
-    be long; in a RuntimeError, if it is more than an hour and `allow_slow` isn't set."""
+    """Says how long pretraining takes at 8e10 operations a second, as two cores may reach;
+    a RuntimeError, on a processor, above an hour if `allow_slow` isn't set."""
     width, tokens = profile.hidden_dim, profile.batch_size * profile.sequence_length
     weights = profile.num_layers * width * (4 * width + 2 * profile.intermediate_dim)
     weights += profile.mask_rate * width * profile.vocabulary_size
-    # No processor that we know is slower than 5e10 products a second.
-    short = 6 * profile.pretraining_steps * tokens * weights < 3600 * 5e10
-    if short or "cpu" not in str(ops.zeros(1).device).lower():
-        return "Pretraining takes less than an hour here, or runs on a GPU or TPU."
-    model = pretraining_model(profile, 100, np.zeros(profile.vocabulary_size))
-    shape = 2 * profile.batch_size, profile.sequence_length
-    rows = np.random.default_rng(0).integers(5, profile.vocabulary_size, shape)
-    batch = masking.MaskedBatches(rows, profile, 1)[0]
-    # The first time it is compiled.
-    seconds = min(timeit.repeat(lambda: model.train_on_batch(*batch), number=1, repeat=3))
-    hours = profile.pretraining_steps * seconds / 3600
-    said = f"Pretraining alone takes some {hours:.1f} hours on this machine's processor."
-    if hours > 1 and not profile.allow_slow:
-        advice = "use a GPU or TPU (README.md tells how), or lower `pretraining_steps`"
-        raise RuntimeError(f"{said} To go on, {advice}, or set `allow_slow` to True.")
+    hours = 6 * profile.pretraining_steps * tokens * weights / 8e10 / 3600
+    said = "On two processor cores pretraining takes "
+    said += f"some {hours:.0f} hours." if hours > 1 else "less than an hour."
+    slow = hours > 1 and "cpu" in str(ops.zeros(1).device).lower()
+    if slow and not profile.allow_slow:
+        said += " Use a GPU or TPU (see README.md), or lower `pretraining_steps`"
+        raise RuntimeError(f"{said}, or set `allow_slow` to True.")
     return said
 
 
@@ -101,8 +92,8 @@ def pretraining_optimizer(profile, steps):
 def cross_entropy(labels, logits):
     """Minus the log-probability of the right answer, float32 of the labels' shape.
 
-    The same as `keras.losses.sparse_categorical_crossentropy`, which on JAX makes a row as
-    long as the vocabulary out of each label; with two cores that takes a tenth of a step.
+    As `keras.losses.sparse_categorical_crossentropy`, which on JAX makes a row as long as
+    the vocabulary out of each label: a tenth of a step, with two cores.
     """
     # bfloat16 has three digits: too few for the logarithm of a sum of thousands.
     logits = ops.cast(logits, "float32")
@@ -186,9 +177,8 @@ def sentence_batches(token_ids, labels, lengths, batch_size, seed):
 def start_head(classifier, token_ids, labels):
     """Starts a classifier's head where a logistic regression ends.
 
-    A head of random weights would pull the encoder in random directions until it has found
-    its own: linear probing, then fine-tuning (Kumar et al., 2022,
-    https://arxiv.org/abs/2202.10054). Arguments as in `train_classifier`.
+    Linear probing, then fine-tuning (Kumar et al., 2022, https://arxiv.org/abs/2202.10054).
+    Arguments as in `train_classifier`.
     """
     head = classifier.get_layer("head")
     vectors = predict(keras.Model(classifier.input, head.input), token_ids)
@@ -226,8 +216,8 @@ def train_classifier(profile, token_ids, labels, seed, epochs, start=None, head_
     steps = len(labels) // batch_size
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(_adamw(peak, epochs * steps), loss, metrics=["accuracy"])
-    lengths = profile.sentence_lengths
-    batches = sentence_batches(token_ids, labels, lengths, batch_size, seed)
+    cut = profile.sentence_lengths, batch_size
+    batches = sentence_batches(token_ids, labels, *cut, seed)
     plan = {"epochs": epochs, "steps_per_epoch": steps, "callbacks": [Progress()]}
     model.fit(batches, shuffle=False, verbose=0, **plan)  # the batches come shuffled
     return model

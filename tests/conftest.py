@@ -10,6 +10,7 @@ import helpers
 
 helpers.choose_backend("jax")
 
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from helpers import corpora, preprocessing, profiles  # noqa: E402
@@ -42,6 +43,13 @@ def finish(process, seconds=600):
 def run_python(*arguments, **options):
     """What Python prints in a process of its own, which must end well."""
     return finish(start_python(*arguments, **options))
+
+
+def moved(encoder):
+    """Moves an encoder's weights, some of which are 0 at first, as a training does."""
+    rng, weights = np.random.default_rng(0), encoder.get_weights()
+    encoder.set_weights([each + rng.normal(0, 0.1, each.shape) for each in weights])
+    return encoder
 
 
 @pytest.fixture(scope="session")

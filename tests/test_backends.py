@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import run_python
+from conftest import moved, run_python
 from helpers import models, profiles
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def test_an_encoder_that_one_saves_the_other_loads(backend, tmp_path):
     ids[:, 20:] = 0
     for kind in "rotary", "classic":
         profile = profiles.load_profile(vocabulary_size=500, encoder=kind)
-        encoder = models.build_encoder(profile)
+        encoder = moved(models.build_encoder(profile))
         encoder.save(tmp_path / f"{kind}.keras")
         said = keras.ops.convert_to_numpy(encoder(ids))
         np.savez(tmp_path / f"{kind}.npz", ids=ids, said=said)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
+from conftest import moved
 from helpers import models, preprocessing
 
 
@@ -18,7 +19,7 @@ def any_profile(request, profile):
 @pytest.fixture(scope="module")
 def encoder(any_profile):
     """An encoder of each kind, which no test changes."""
-    return models.build_encoder(any_profile)
+    return moved(models.build_encoder(any_profile))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,26 @@ def test_padding_changes_nothing_for_the_tokens_before_it(encoder, ids):
     padded = preprocessing.pad(list(ids[:, :10]), ids.shape[1])
     alone, among = convert_to_numpy(encoder(ids[:, :10])), convert_to_numpy(encoder(padded))
     np.testing.assert_allclose(alone, among[:, :10], atol=1e-5)
+
+
+def test_mixing_is_nothing_at_first_then_a_convolution_of_the_words():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 6, 8)).astype("float32")
+    mixing, mask = models.NeighbourMixing(), np.ones((2, 6), bool)
+    np.testing.assert_array_equal(convert_to_numpy(mixing(x, mask)), x)
+    before, after = weight = rng.normal(size=(2, 8))
+    mixing.weight.assign(weight)
+    convolution = keras.layers.DepthwiseConv1D(3, padding="same", use_bias=False)
+    convolution.build(x.shape)
+    kernel = np.stack([before, np.ones(8), after])[:, :, None]
+    convolution.kernel.assign(kernel)
+    expected = convert_to_numpy(convolution(x))
+    np.testing.assert_allclose(convert_to_numpy(mixing(x, mask)), expected, atol=1e-5)
+    # What is padding is nothing to the last word.
+    mask[:, 4:] = False
+    expected = convert_to_numpy(convolution(x * mask[:, :, None]))
+    found = convert_to_numpy(mixing(x, mask))
+    np.testing.assert_allclose(found[:, :4], expected[:, :4], atol=1e-5)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

@@ -11,7 +11,7 @@ from helpers import profiles
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("smaple", {}, "no `smaple`.*sample, guide, full.*mean `sample`"),
+        ("smaple", {}, "no `smaple`.*sample, evening, guide, full.*mean `sample`"),
         ("sample", {"batchsize": 8}, "no `batchsize`.*mean `batch_size`"),
         ("sample", {"batch_size": "8"}, "`batch_size` is '8': give int"),
         ("sample", {"word_vectors": 1}, "`word_vectors` is 1: give bool"),
