@@ -142,7 +142,7 @@ def start_from_vectors(encoder, vectors):
 
 
 def build_pretraining_model(encoder, profile, log_frequencies):
-    """Adds what pretraining needs to an encoder: a head for each of its games.
+    """Adds what pretraining needs to an encoder: a head for each objective.
 
     The masked-word head is tied to the embedding. Its bias starts from `log_frequencies`,
     float `(vocabulary,)`: an untrained model then guesses by frequency. The second one,
