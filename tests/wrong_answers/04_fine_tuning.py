@@ -11,7 +11,7 @@ worth = {
 }
 
 # %% 2: the random head is taken for the control of moving, the frozen one of starting
-frozen = np.array([learn(profile.few_labels, seed)["pretrained"] for seed in seeds[:2]])
+frozen = np.array([learn(profile.few_labels, seed)["pretrained"] for seed in seeds])
 moving = results.paired_difference(moved["started head"], moved["random head"])
 starting = results.paired_difference(moved["started head"], frozen)
 
