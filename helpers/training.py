@@ -216,8 +216,8 @@ def train_classifier(profile, token_ids, labels, seed, epochs, start=None, head_
     steps = len(labels) // batch_size
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(_adamw(peak, epochs * steps), loss, metrics=["accuracy"])
-    cut = profile.sentence_lengths, batch_size
-    batches = sentence_batches(token_ids, labels, *cut, seed)
+    lengths = profile.sentence_lengths
+    batches = sentence_batches(token_ids, labels, lengths, batch_size, seed)
     plan = {"epochs": epochs, "steps_per_epoch": steps, "callbacks": [Progress()]}
     model.fit(batches, shuffle=False, verbose=0, **plan)  # the batches come shuffled
     return model
