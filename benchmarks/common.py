@@ -173,3 +173,12 @@ def report(name, title, table, *notes):
     )
     print(text)
     (FOLDER / f"{name}.md").write_text(text, "utf-8")
+
+
+def replace_table(heading, table):
+    """Puts a table in Markdown in place of the first one below a heading of README.md."""
+    page = FOLDER / "README.md"
+    before = rf"(## {re.escape(heading)}\n(?:[^|\n].*\n|\n)*)(?:\|.*\n)+"
+    text, count = re.subn(before, lambda old: f"{old[1]}{table}\n", page.read_text("utf-8"))
+    assert count == 1, heading
+    page.write_text(text, "utf-8")

@@ -23,7 +23,8 @@ KEPT = {
 THERE = ["pandas==2.2.3", "keras==3.10.0", "ipykernel", "nbclient"]
 
 # Enough to run every cell.
-OVERRIDES = {"pretraining_steps": 20, "repeats": 1, "finetuning_epochs": 1}
+OVERRIDES = {"hidden_dim": 32, "num_layers": 1, "pretraining_steps": 5}
+OVERRIDES |= {"repeats": 1, "finetuning_epochs": 1}
 
 # Colab's module: its drive is a folder that the environment names.
 DRIVE = """

@@ -49,7 +49,7 @@ def test_it_begins_with_the_parameters(notebook):
     assert 'if importlib.util.find_spec("helpers") is None' in install.source
     # With the form fields of Colab.
     assert parameters.source.splitlines() == [
-        'PROFILE = "sample"  # @param ["sample", "guide", "full"]',
+        'PROFILE = "sample"  # @param ["sample", "evening", "guide", "full"]',
         'OVERRIDES = {}  # @param {type: "raw"}',
         'DRIVE = False  # @param {type: "boolean"}',
     ]

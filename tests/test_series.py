@@ -164,16 +164,12 @@ SMALL = {
     "intermediate_dim": 64,
     "num_layers": 1,
     "batch_size": 16,
-    "pretraining_steps": 10,
+    "pretraining_steps": 3,
     "baseline_words": 400,
     "few_labels": 160,
     "repeats": 1,
     "finetuning_epochs": 1,
 }
-
-
-# They take five minutes each since notebook 4 compares more models.
-TOO_LONG = pytest.mark.skip(reason="takes longer than the hour allows, until it is quicker")
 
 
 @pytest.mark.parametrize(
@@ -190,14 +186,12 @@ TOO_LONG = pytest.mark.skip(reason="takes longer than the hour allows, until it 
             {"vocabulary_size": 2000, "sequence_length": 256, "sentence_lengths": [64]},
             10,
             id="texts of 500 words, 20 classes, long rows; TF32",
-            marks=TOO_LONG,
         ),
         pytest.param(
             (LATIN, 40_000, (1, 300_000), 30, MANY, [12] * 150),
             {"vocabulary_size": 30_000, "lowercase": False, "few_labels": 400},
             23,
             id="a corpus of one line, many pieces, 150 classes; float32",
-            marks=TOO_LONG,
         ),
     ],
 )

