@@ -50,16 +50,20 @@ LABELS = 50, 500, None  # None: all
 MORE_LABELS = 50, 100, 250, 500, 1000, 2000, None
 
 # Runs: their settings, and whether they are pretrained.
-RANDOM, BOTH = "random encoder", "both, from counts"
+RANDOM, COUNTED = "random encoder", "counted vectors in the encoder"
+BOTH = "both, from counts"
 INGREDIENTS = {
     RANDOM: ({"word_vectors": False}, False),
-    "counted vectors in the encoder": ({}, False),
+    COUNTED: ({}, False),
     "masked words, from random": ({"word_vectors": False, "neighbour_weight": 0.0}, True),
     "masked words, from counts": ({"neighbour_weight": 0.0}, True),
     # So heavy that nothing is learnt from masked words.
     "contrastive, from counts": ({"neighbour_weight": 1e4}, True),
     BOTH: ({}, True),
 }
+# Epochs with 500 labels where 2 are not best, of 2, 5 and 10 on validation sentences.
+FEW_EPOCHS = {RANDOM: training.SCRATCH_FEW_EPOCHS, "masked words, from random": 10}
+FEW_EPOCHS |= {COUNTED: 5, "masked words, from counts": 5, "contrastive, from counts": 5}
 CONTROLS = (
     "bag of words",
     "naive Bayes",
@@ -205,13 +209,14 @@ def bigram_shift(profile, encoder, vocabulary):
     return {"bigram shift": found["shift_accuracy"]}
 
 
-def sentiment(profile, encoder, vocabulary, labels):
-    """Accuracy after fine-tuning on these numbers of labels, and with naive Bayes added."""
+def sentiment(profile, encoder, vocabulary, labels, few=None):
+    """Accuracy after fine-tuning on these numbers of labels, and with naive Bayes added;
+    `few` epochs with 500 labels, as many as with all by default."""
     names = {"profile": profile, "vocabulary": vocabulary, "units": {}}
     found = run_cells(4, names, "def encode(", "def added")
     task, figures = found["task"], {}
     ids, answers = found["encode"](task.test)
-    few = training.SCRATCH_FEW_EPOCHS if encoder is None else profile.finetuning_epochs
+    few = few or profile.finetuning_epochs
     for number in labels:
         right = []
         for train in sentences(task, number, profile.seed):
@@ -399,14 +404,16 @@ def main():
             for run, settings in sets.get(name, {}).items():
                 if not made(run, seed, "bigram shift"):
                     begun, figures = start(run, *settings, seed)
-                    figures |= sentiment(*begun, LABELS) | bigram_shift(*begun)
+                    figures |= sentiment(
+                        *begun, LABELS, FEW_EPOCHS.get(run)
+                    ) | bigram_shift(*begun)
                     record(run, seed, figures)
     more = [number for number in MORE_LABELS if number not in LABELS]
     for seed in range(SEEDS if "labels" in wanted else 0):
         for run in RANDOM, BOTH:
             if not made(run, seed, f"{more[-1]} labels"):
                 begun, _ = start(run, *INGREDIENTS[run], seed)
-                record(run, seed, sentiment(*begun, more))
+                record(run, seed, sentiment(*begun, more, FEW_EPOCHS.get(run)))
     if "sst2" in wanted:
         judge_sst2()
     show()

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 from IPython.display import display
 
 MODELS = {"pretrained": "#0072B2", "from scratch": "#D55E00", "bag of words": "#E69F00"}
-MODELS |= {"naive Bayes": "#CC79A7", "counted vectors": "#009E73"}
+MODELS |= {"naive Bayes": "#CC79A7", "counted vectors": "#009E73", "from counts": "#56B4E9"}
 
 plt.style.use(pathlib.Path(__file__).with_name("style.mplstyle"))
 
