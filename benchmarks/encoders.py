@@ -50,19 +50,18 @@ LABELS = 50, 500, None  # None: all
 MORE_LABELS = 50, 100, 250, 500, 1000, 2000, None
 
 # Runs: their settings, and whether they are pretrained.
-RANDOM, COUNTED = "random encoder", "counted vectors in the encoder"
-BOTH = "both, from counts"
+RANDOM, COUNTED, BOTH = "from scratch", "from counts", "pretrained: both, from counts"
 INGREDIENTS = {
     RANDOM: ({"word_vectors": False}, False),
     COUNTED: ({}, False),
-    "masked words, from random": ({"word_vectors": False, "neighbour_weight": 0.0}, True),
+    "masked words, from scratch": ({"word_vectors": False, "neighbour_weight": 0.0}, True),
     "masked words, from counts": ({"neighbour_weight": 0.0}, True),
     # So heavy that nothing is learnt from masked words.
     "contrastive, from counts": ({"neighbour_weight": 1e4}, True),
     BOTH: ({}, True),
 }
 # Epochs with 500 labels where 2 are not best, of 2, 5 and 10 on validation sentences.
-FEW_EPOCHS = {RANDOM: training.SCRATCH_FEW_EPOCHS, "masked words, from random": 10}
+FEW_EPOCHS = {RANDOM: training.SCRATCH_FEW_EPOCHS, "masked words, from scratch": 10}
 FEW_EPOCHS |= {COUNTED: 5, "masked words, from counts": 5, "contrastive, from counts": 5}
 CONTROLS = (
     "bag of words",
@@ -71,10 +70,7 @@ CONTROLS = (
     "naive Bayes + counted vectors",
     "all-MiniLM-L6-v2, frozen",
 )
-CURVES = dict(zip(CONTROLS, CONTROLS, strict=True)) | {
-    RANDOM: "from scratch",
-    BOTH: "pretrained",
-}
+CURVES = *CONTROLS, RANDOM, COUNTED, BOTH
 MIDDLE = {"hidden_dim": 192, "num_layers": 3, "num_heads": 3, "intermediate_dim": 768}
 LARGE = {"hidden_dim": 256, "num_layers": 4, "num_heads": 4, "intermediate_dim": 1024}
 LONG = {"sequence_length": 64, "learning_rate": 4e-3, "allow_slow": True}
@@ -320,12 +316,16 @@ def made(run, seed, what):
 
 def tabulate(found, heading, runs, judges):
     """Puts a table of means and standard deviations over seeds into the page."""
-    of = found.groupby(["run", "judge"]).value
-    cells = of.mean().map("{:.1f}".format) + of.std().map(" ± {:.1f}".format).where(
-        of.count() > 1, ""
-    )
-    table = cells.unstack().reindex(runs)[judges].fillna("")
-    common.replace_table(heading, table.to_markdown())
+
+    def cell(values):
+        digits = 2 if values.name[1] == "loss" else 1
+        spread = f" ± {values.std():.{digits}f}" if values.nunique() > 1 else ""
+        return f"{values.mean():.{digits}f}{spread}"
+
+    table = found.groupby(["run", "judge"]).value.agg(cell).unstack().reindex(runs)[judges]
+    table = table.rename_axis(None).reset_index(names="")
+    page = table.fillna("").to_markdown(index=False, disable_numparse=True)
+    common.replace_table(heading, page)
 
 
 def draw_ingredients(found):
@@ -343,35 +343,30 @@ def draw_ingredients(found):
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(runs)), runs)
     plt.savefig(common.FOLDER / "ingredients.png", dpi=160)
+    plt.close()
 
 
 def draw_labels(found):
-    """Accuracy against the number of labels, with the range of seeds."""
-    found = found[found.judge.str.fullmatch(r"\w+ labels") & found.run.isin(CURVES)]
+    """Accuracy against the number of labels: means, and the range of seeds."""
+    found = found[found.judge.str.fullmatch(r"\w+ labels")]
     total = len(corpora.read_task(profiles.load_profile()).train)
     count = found.judge.str.removesuffix(" labels").replace("all", str(total)).astype(int)
-    found = found.assign(labels=count, run=found.run.replace(CURVES))
-    of = found.groupby(["labels", "run"]).value
-    mean, low, high = (
-        each.unstack()[[*CURVES.values()]] for each in (of.mean(), of.min(), of.max())
-    )
     _, axis = plt.subplots(figsize=(7.5, 4))
-    for run in mean:
-        name = run.removeprefix("naive Bayes + ")
-        style = {
-            "color": plots.MODELS.get(name, "black"),
-            "linestyle": "-" if name == run else "--",
-        }
-        errors = mean[run] - low[run], high[run] - mean[run]
-        axis.errorbar(mean.index, mean[run], errors, capsize=2, label=run, **style)
-    axis.set(
-        xscale="log", xlabel="labelled sentences (logarithmic)", ylabel="test accuracy (%)"
-    )
-    axis.set_xticks(mean.index, [f"{labels:,}" for labels in mean.index])
+    for run in CURVES:
+        name = run.partition(":")[0]
+        of = found.assign(labels=count)[found.run == run].groupby("labels").value
+        mean, errors = of.mean(), (of.mean() - of.min(), of.max() - of.mean())
+        plain = name.removeprefix("naive Bayes + ")
+        style = {"color": plots.MODELS.get(plain, "black"), "label": name, "capsize": 2}
+        dashes = "-" if name == plain else "--"
+        axis.errorbar(mean.index, mean, errors, linestyle=dashes, marker=".", **style)
+    axis.set(xscale="log", xlabel="labelled sentences (logarithmic)")
+    axis.set(ylabel="test accuracy (%)")
+    counts = sorted({*count})
+    axis.set_xticks(counts, [f"{labels:,}" for labels in counts])
     axis.minorticks_off()
     axis.legend(fontsize=8)
     plt.savefig(common.FOLDER / "labels.png", dpi=160)
-    return mean
 
 
 def show():
@@ -410,7 +405,7 @@ def main():
                     record(run, seed, figures)
     more = [number for number in MORE_LABELS if number not in LABELS]
     for seed in range(SEEDS if "labels" in wanted else 0):
-        for run in RANDOM, BOTH:
+        for run in RANDOM, COUNTED, BOTH:
             if not made(run, seed, f"{more[-1]} labels"):
                 begun, _ = start(run, *INGREDIENTS[run], seed)
                 record(run, seed, sentiment(*begun, more, FEW_EPOCHS.get(run)))

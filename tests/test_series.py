@@ -126,13 +126,14 @@ def test_the_large_profiles_run_from_the_first_cell_to_the_last(fetched, tmp_pat
 
 
 def test_the_example_in_the_readme_runs(tmp_path):
-    """Text and classes of one's own; fewer steps than a reader takes."""
+    """Text and classes of one's own; an encoder smaller and quicker than a reader's."""
     readme = (REPOSITORY / "README.md").read_text("utf-8")
     section = readme.split("## Your own text")[1].split("\n## ")[0]
     program = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
     run_python("-c", program, folder=tmp_path)
     settings = yaml.safe_load("{" + re.search(r'SETTINGS="(.*?)"', section)[1] + "}")
-    settings |= {"pretraining_steps": 20, "repeats": 1, "finetuning_epochs": 1}
+    settings |= {"hidden_dim": 64, "num_layers": 1, "pretraining_steps": 20}
+    settings |= {"repeats": 1, "finetuning_epochs": 1}
     _, accuracy = run_series(tmp_path, "sample", settings)
     # Four classes: words alone tell most of them apart.
     assert accuracy["bag of words"] > 50
