@@ -125,7 +125,7 @@ def test_the_table_in_the_readme_is_that_of_the_last_notebook():
     cells = r"\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|"
     rows = re.findall(rf"^\| ([\w +]+) {cells}", readme, re.M)
     assert [name for name, *_ in rows][::5] == ["bag of words", "pretrained"]
-    assert len(rows) == 8
+    assert len(rows) == 10
     assert [path.stem for path in NOTEBOOKS] == [*results.NOTEBOOKS.values()]
     stored = "\n".join(stored_text(nbformat.read(NOTEBOOKS[-1], as_version=4)))
     for row in rows:
