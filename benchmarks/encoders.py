@@ -329,17 +329,19 @@ def tabulate(found, heading, runs, judges):
 
 
 def draw_ingredients(found):
-    """Accuracy with few labels and all, of each run: its mean, and the range of seeds."""
-    counts = ["50 labels", "500 labels", "all labels"]
+    """Sentiment with few labels and with all, and bigram shift, of each run: the mean, and
+    the range of seeds."""
+    panels = [*(f"{number or 'all'} labels" for number in LABELS), "bigram shift"]
     runs = [*CONTROLS, *INGREDIENTS]
-    _, axes = plt.subplots(1, len(counts), sharey=True, figsize=(7.5, 3.6))
-    for axis, count in zip(axes, counts, strict=True):
-        of = found[found.judge == count].groupby("run").value
+    _, axes = plt.subplots(1, len(panels), sharey=True, figsize=(9, 3.6))
+    for axis, panel in zip(axes, panels, strict=True):
+        of = found[found.judge == panel].groupby("run").value
         for place, run in enumerate(runs):
             color = "grey" if run in CONTROLS else plots.MODELS["pretrained"]
-            axis.hlines(place, of.min()[run], of.max()[run], color=color)
-            axis.scatter(of.mean()[run], place, color=color)
-        axis.set(title=count, ylim=(len(runs) - 0.5, -0.5), xlabel="test accuracy (%)")
+            if run in of.groups:
+                axis.hlines(place, of.min()[run], of.max()[run], color=color)
+                axis.scatter(of.mean()[run], place, color=color)
+        axis.set(title=panel, ylim=(len(runs) - 0.5, -0.5), xlabel="test accuracy (%)")
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(runs)), runs)
     plt.savefig(common.FOLDER / "ingredients.png", dpi=160)
