@@ -317,12 +317,12 @@ def made(run, seed, what):
 def tabulate(found, heading, runs, judges):
     """Puts a table of means and standard deviations over seeds into the page."""
 
-    def cell(values):
-        digits = 2 if values.name[1] == "loss" else 1
+    cells = {}
+    for (run, judge), values in found.groupby(["run", "judge"]).value:
+        digits = 2 if judge == "loss" else 1
         spread = f" ± {values.std():.{digits}f}" if values.nunique() > 1 else ""
-        return f"{values.mean():.{digits}f}{spread}"
-
-    table = found.groupby(["run", "judge"]).value.agg(cell).unstack().reindex(runs)[judges]
+        cells[run, judge] = f"{values.mean():.{digits}f}{spread}"
+    table = pd.Series(cells).unstack().reindex(runs)[judges]
     table = table.rename_axis(None).reset_index(names="")
     page = table.fillna("").to_markdown(index=False, disable_numparse=True)
     common.replace_table(heading, page)
