@@ -316,7 +316,6 @@ def made(run, seed, what):
 
 def tabulate(found, heading, runs, judges):
     """Puts a table of means and standard deviations over seeds into the page."""
-
     cells = {}
     for (run, judge), values in found.groupby(["run", "judge"]).value:
         digits = 2 if judge == "loss" else 1
