@@ -33,6 +33,7 @@ from helpers import (
     checkpoints,
     corpora,
     masking,
+    models,
     plots,
     preprocessing,
     profiles,
@@ -72,14 +73,13 @@ CONTROLS = (
 )
 CURVES = *CONTROLS, RANDOM, COUNTED, BOTH
 MIDDLE = {"hidden_dim": 192, "num_layers": 3, "num_heads": 3, "intermediate_dim": 768}
-LARGE = {"hidden_dim": 256, "num_layers": 4, "num_heads": 4, "intermediate_dim": 1024}
-LONG = {"sequence_length": 64, "learning_rate": 4e-3, "allow_slow": True}
+EVENING = profiles.PROFILES["evening"]
 COMPUTE = {
     "1 minute": ({"pretraining_steps": 350}, True),
     "2 minutes": ({"pretraining_steps": 700}, True),
-    "15 minutes": ({**LONG, **MIDDLE, "pretraining_steps": 1500}, True),
-    "60 minutes": ({**LONG, **LARGE, "pretraining_steps": 3400}, True),
-    "170 minutes": ({**LONG, **LARGE, "pretraining_steps": 9000}, True),
+    "15 minutes": ({**EVENING, **MIDDLE, "pretraining_steps": 1500}, True),
+    "60 minutes": ({**EVENING, "pretraining_steps": 3400}, True),
+    "170 minutes": (EVENING, True),
 }
 
 
@@ -187,15 +187,18 @@ def start(run, settings, pretrained, seed):
     profile = profiles.load_profile(**settings, seed=seed)
     if run == RANDOM:
         return (profile, None, vocabulary), {}
-    log_frequencies, figures = preprocessing.log_frequencies(rows, len(vocabulary)), {}
+    figures = {}
     if pretrained:
+        log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
         model, seconds = pretrain(run, profile, log_frequencies, vectors, rows)
         figures = read_in_context(profile, model, vocabulary, rows, kept)
         figures["seconds"] = seconds
+        encoder = model.get_layer(f"{profile.encoder}_encoder")
     else:
         keras.utils.set_random_seed(seed)
-        model = training.pretraining_model(profile, 1, log_frequencies, vectors)
-    return (profile, model.get_layer(f"{profile.encoder}_encoder"), vocabulary), figures
+        encoder = models.build_encoder(profile)
+        models.start_from_vectors(encoder, vectors)
+    return (profile, encoder, vocabulary), figures
 
 
 def bigram_shift(profile, encoder, vocabulary):
@@ -239,11 +242,8 @@ def judge_controls(seed, labels, **settings):
     words = "def clean", "def present", "def train_bag", "def naive_bayes", "def score"
     one = run_cells(1, names, *words)
     four = run_cells(4, names, "def encode(", "def mean_vectors", "def added")
-    answers, ready_made, figures = (
-        task.test.label.to_numpy(),
-        minilm_vectors(profile.task),
-        {},
-    )
+    answers, figures = task.test.label.to_numpy(), {}
+    ready_made = minilm_vectors(profile.task)
     for number in labels:
         for train in sentences(task, number, seed):
             epochs = passes(len(train), len(task.train), one["FEW_EPOCHS"], one["EPOCHS"])
