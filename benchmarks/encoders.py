@@ -322,7 +322,7 @@ def tabulate(found, heading, runs, judges):
         spread = f" ± {values.std():.{digits}f}" if values.nunique() > 1 else ""
         cells[run, judge] = f"{values.mean():.{digits}f}{spread}"
     table = pd.Series(cells).unstack().reindex(runs)[judges]
-    table = table.rename_axis(None).reset_index(names="")
+    table = table.rename_axis(None).reset_index(names="model")
     page = table.fillna("").to_markdown(index=False, disable_numparse=True)
     common.replace_table(heading, page)
 
