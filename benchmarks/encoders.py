@@ -72,14 +72,19 @@ CONTROLS = (
     "all-MiniLM-L6-v2, frozen",
 )
 CURVES = *CONTROLS, RANDOM, COUNTED, BOTH
+# What masked words and bigram shift come to by counting neighbours, and by guessing.
+WITHOUT = {"hidden words": 23.3, "bigram shift": 50}
 MIDDLE = {"hidden_dim": 192, "num_layers": 3, "num_heads": 3, "intermediate_dim": 768}
 EVENING = profiles.PROFILES["evening"]
+LONGEST = "evening: 9,000 steps, width 256, 4 blocks"
 COMPUTE = {
-    "1 minute": ({"pretraining_steps": 350}, True),
-    "2 minutes": ({"pretraining_steps": 700}, True),
-    "15 minutes": ({**EVENING, **MIDDLE, "pretraining_steps": 1500}, True),
-    "60 minutes": ({**EVENING, "pretraining_steps": 3400}, True),
-    "170 minutes": (EVENING, True),
+    "350 steps": ({"pretraining_steps": 350}, True),
+    "700 steps": ({"pretraining_steps": 700}, True),
+    "1,500 steps, width 192, 3 blocks": (
+        {**EVENING, **MIDDLE, "pretraining_steps": 1500},
+        True,
+    ),
+    LONGEST: (EVENING, True),
 }
 
 
@@ -318,7 +323,7 @@ def tabulate(found, heading, runs, judges):
     """Puts a table of means and standard deviations over seeds into the page."""
     cells = {}
     for (run, judge), values in found.groupby(["run", "judge"]).value:
-        digits = 2 if judge == "loss" else 1
+        digits = {"loss": 2, "seconds": 0}.get(judge, 1)
         spread = f" ± {values.std():.{digits}f}" if values.nunique() > 1 else ""
         cells[run, judge] = f"{values.mean():.{digits}f}{spread}"
     table = pd.Series(cells).unstack().reindex(runs)[judges]
@@ -344,6 +349,46 @@ def draw_ingredients(found):
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(runs)), runs)
     plt.savefig(common.FOLDER / "ingredients.png", dpi=160)
+    plt.close()
+
+
+def draw_compute(found):
+    """Each judge against the time of pretraining; levels of what is not pretrained."""
+    panels = [
+        "hidden words",
+        "bigram shift",
+        *(f"{each or 'all'} labels" for each in LABELS),
+    ]
+    means = found.groupby(["run", "judge"]).value.mean().unstack()
+    trained = means.reindex([*COMPUTE, BOTH]).sort_values("seconds")
+    levels = (
+        ("naive Bayes + counted vectors", "--"),
+        ("counted vectors", "-"),
+        (COUNTED, "-"),
+    )
+    levels = *levels, ("all-MiniLM-L6-v2, frozen", ":")
+    _, axes = plt.subplots(1, len(panels), figsize=(12, 3.2), layout="constrained")
+    for axis, panel in zip(axes, panels, strict=True):
+        axis.plot(trained.seconds / 60, trained[panel], marker="o")
+        axis.lines[0].set(color=plots.MODELS["pretrained"], label="pretrained")
+        for run, dashes in levels:
+            color = plots.MODELS.get(run.removeprefix("naive Bayes + "), "black")
+            if panel in WITHOUT:
+                continue
+            axis.axhline(means[panel][run], color=color, linestyle=dashes, label=run)
+        if panel in WITHOUT:
+            axis.axhline(WITHOUT[panel], color="grey", label="counting neighbours")
+        axis.set(title=panel, xscale="log", xlabel="minutes of pretraining")
+        # Ten points at least, so that no chance difference looks large.
+        middle, height = np.mean(axis.get_ylim()), max(10, np.ptp(axis.get_ylim()))
+        axis.set_ylim(middle - height / 2, middle + height / 2)
+        ticks = 1, 4, 15, 60
+        axis.set_xticks(ticks, ticks)
+        axis.minorticks_off()
+    axes[0].set_ylabel("right (%)")
+    handles = axes[-1].get_legend_handles_labels()
+    axes[-1].figure.legend(*handles, loc="outside lower center", ncols=5)
+    plt.savefig(common.FOLDER / "compute.png", dpi=160)
     plt.close()
 
 
@@ -384,7 +429,14 @@ def show():
         [*CURVES],
         [f"{number or 'all'} labels" for number in MORE_LABELS],
     )
+    tabulate(
+        found,
+        "Accuracy against compute",
+        [*CONTROLS, COUNTED, *list(COMPUTE)[:2], BOTH, *list(COMPUTE)[2:]],
+        ["seconds", *judges],
+    )
     draw_ingredients(found)
+    draw_compute(found)
     draw_labels(found)
 
 
@@ -421,14 +473,13 @@ def judge_sst2():
     if not made("bag of words", 0, "SST-2"):
         for (run, _), value in judge_controls(0, [None], task="sst-2").items():
             record(run, 0, {"SST-2": value})
-    large = "170 minutes"
-    runs = {run: INGREDIENTS[run] for run in (RANDOM, BOTH)} | {large: COMPUTE[large]}
+    runs = {run: INGREDIENTS[run] for run in (RANDOM, BOTH)} | {LONGEST: COMPUTE[LONGEST]}
     for seed in range(SEEDS):
         for run, (settings, pretrained) in runs.items():
             if not made(run, seed, "SST-2"):
                 # Of the largest there is one encoder.
                 (_, encoder, vocabulary), _ = start(
-                    run, settings, pretrained, 0 if run == large else seed
+                    run, settings, pretrained, 0 if run == LONGEST else seed
                 )
                 profile = profiles.load_profile(**settings, task="sst-2", seed=seed)
                 found = sentiment(profile, encoder, vocabulary, [None])
