@@ -2,10 +2,10 @@
 
     python benchmarks/guide.py
 
-Trains the guide's recipe for half an hour, with our width, depth, vocabulary and reviews, and
-judges it on the way as `encoders.py` does; ours are the runs in `encoders.csv`, so let that
-be filled first. The clock runs while batches are made and steps are taken, and ours starts
-with the seconds of counting. Writes `guide.csv` and the table in README.md.
+Trains the guide's recipe for half an hour, with our width, depth, vocabulary and reviews,
+and judges it on the way as `encoders.py` does; ours are the runs in `encoders.csv`, so let
+that be filled first. The clock runs while batches are made and steps are taken, and ours
+starts with the seconds of counting. Writes `guide.csv` and the table in README.md.
 """
 
 import textwrap
