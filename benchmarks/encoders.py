@@ -72,14 +72,19 @@ CONTROLS = (
     "all-MiniLM-L6-v2, frozen",
 )
 CURVES = *CONTROLS, RANDOM, COUNTED, BOTH
-# What masked words and bigram shift come to by counting neighbours, and by guessing.
+# What masked words and bigram shift come to by counting neighbours, and by guessing; and
+# the models with whose accuracy minutes of pretraining are compared, as lines.
 WITHOUT = {"hidden words": 23.3, "bigram shift": 50}
+LEVELS = {"naive Bayes + counted vectors": "--", "counted vectors": "-", COUNTED: "-"}
+LEVELS["all-MiniLM-L6-v2, frozen"] = ":"
+TICKS = 1, 4, 15, 60  # minutes
 MIDDLE = {"hidden_dim": 192, "num_layers": 3, "num_heads": 3, "intermediate_dim": 768}
 EVENING = profiles.PROFILES["evening"]
 LONGEST = "evening: 9,000 steps, width 256, 4 blocks"
 COMPUTE = {
     "350 steps": ({"pretraining_steps": 350}, True),
     "700 steps": ({"pretraining_steps": 700}, True),
+    BOTH: INGREDIENTS[BOTH],
     "1,500 steps, width 192, 3 blocks": (
         {**EVENING, **MIDDLE, "pretraining_steps": 1500},
         True,
@@ -319,6 +324,11 @@ def made(run, seed, what):
     return ((found.run == run) & (found.seed == seed) & (found.judge == what)).any()
 
 
+def few_and_all(numbers):
+    """The judges that are the accuracy with these numbers of labels."""
+    return [f"{number or 'all'} labels" for number in numbers]
+
+
 def tabulate(found, heading, runs, judges):
     """Puts a table of means and standard deviations over seeds into the page."""
     cells = {}
@@ -335,7 +345,7 @@ def tabulate(found, heading, runs, judges):
 def draw_ingredients(found):
     """Sentiment with few labels and with all, and bigram shift, of each run: the mean, and
     the range of seeds."""
-    panels = [*(f"{number or 'all'} labels" for number in LABELS), "bigram shift"]
+    panels = [*few_and_all(LABELS), "bigram shift"]
     runs = [*CONTROLS, *INGREDIENTS]
     _, axes = plt.subplots(1, len(panels), sharey=True, figsize=(9, 3.6))
     for axis, panel in zip(axes, panels, strict=True):
@@ -354,40 +364,28 @@ def draw_ingredients(found):
 
 def draw_compute(found):
     """Each judge against the time of pretraining; levels of what is not pretrained."""
-    panels = [
-        "hidden words",
-        "bigram shift",
-        *(f"{each or 'all'} labels" for each in LABELS),
-    ]
     means = found.groupby(["run", "judge"]).value.mean().unstack()
-    trained = means.reindex([*COMPUTE, BOTH]).sort_values("seconds")
-    levels = (
-        ("naive Bayes + counted vectors", "--"),
-        ("counted vectors", "-"),
-        (COUNTED, "-"),
-    )
-    levels = *levels, ("all-MiniLM-L6-v2, frozen", ":")
-    _, axes = plt.subplots(1, len(panels), figsize=(12, 3.2), layout="constrained")
+    trained = means.reindex([*COMPUTE])
+    panels = [*WITHOUT, *few_and_all(LABELS)]
+    figure, axes = plt.subplots(1, len(panels), figsize=(12, 3.2), layout="constrained")
     for axis, panel in zip(axes, panels, strict=True):
-        axis.plot(trained.seconds / 60, trained[panel], marker="o")
-        axis.lines[0].set(color=plots.MODELS["pretrained"], label="pretrained")
-        for run, dashes in levels:
-            color = plots.MODELS.get(run.removeprefix("naive Bayes + "), "black")
-            if panel in WITHOUT:
-                continue
-            axis.axhline(means[panel][run], color=color, linestyle=dashes, label=run)
+        style = {"color": plots.MODELS["pretrained"], "label": "pretrained", "marker": "o"}
+        axis.plot(trained.seconds / 60, trained[panel], **style)
         if panel in WITHOUT:
-            axis.axhline(WITHOUT[panel], color="grey", label="counting neighbours")
+            axis.axhline(WITHOUT[panel], color="grey")
+        else:
+            for run, dashes in LEVELS.items():
+                color = plots.MODELS.get(run.removeprefix("naive Bayes + "), "black")
+                axis.axhline(means[panel][run], color=color, linestyle=dashes, label=run)
         axis.set(title=panel, xscale="log", xlabel="minutes of pretraining")
         # Ten points at least, so that no chance difference looks large.
         middle, height = np.mean(axis.get_ylim()), max(10, np.ptp(axis.get_ylim()))
         axis.set_ylim(middle - height / 2, middle + height / 2)
-        ticks = 1, 4, 15, 60
-        axis.set_xticks(ticks, ticks)
+        axis.set_xticks(TICKS, TICKS)
         axis.minorticks_off()
     axes[0].set_ylabel("right (%)")
     handles = axes[-1].get_legend_handles_labels()
-    axes[-1].figure.legend(*handles, loc="outside lower center", ncols=5)
+    figure.legend(*handles, loc="outside lower center", ncols=5)
     plt.savefig(common.FOLDER / "compute.png", dpi=160)
     plt.close()
 
@@ -418,21 +416,15 @@ def draw_labels(found):
 def show():
     """Tables and pictures of all that the file has."""
     found = pd.read_csv(FIGURES)
-    few = [f"{number or 'all'} labels" for number in LABELS]
-    judges = ["loss", "hidden words", "original", "bigram shift", *few]
+    judges = ["loss", "hidden words", "original", "bigram shift", *few_and_all(LABELS)]
     judges.append("all labels + naive Bayes")
     runs = [*CONTROLS, *INGREDIENTS]
     tabulate(found, "What gave the gain", runs, judges)
-    tabulate(
-        found,
-        "Accuracy against labels",
-        [*CURVES],
-        [f"{number or 'all'} labels" for number in MORE_LABELS],
-    )
+    tabulate(found, "Accuracy against labels", [*CURVES], few_and_all(MORE_LABELS))
     tabulate(
         found,
         "Accuracy against compute",
-        [*CONTROLS, COUNTED, *list(COMPUTE)[:2], BOTH, *list(COMPUTE)[2:]],
+        [*CONTROLS, COUNTED, *COMPUTE],
         ["seconds", *judges],
     )
     draw_ingredients(found)
