@@ -10,6 +10,7 @@ training that was interrupted goes on.
 """
 
 import functools
+import itertools
 import os
 import pathlib
 import subprocess
@@ -290,14 +291,14 @@ def minilm_vectors(name):
         ids = keras.ops.convert_to_numpy(pack(tokenizer(part.text.tolist())))
         mask = (ids != pad).astype("int32")
         lengths = mask.sum(axis=1)
-        shorter = 0
-        for width in 16, 32, MINILM_LENGTH:  # short ones by themselves, for their padding
+        # Short ones by themselves, for their padding.
+        for shorter, width in itertools.pairwise((0, 16, 32, MINILM_LENGTH)):
             rows = np.flatnonzero((shorter < lengths) & (lengths <= width))
-            shorter = width
-            inputs = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": mask}
-            inputs = {name: each[rows, :width] for name, each in inputs.items()}
+            token_ids, seen = ids[rows, :width], mask[rows, :width]
+            inputs = {"token_ids": token_ids, "padding_mask": seen}
+            inputs["segment_ids"] = 0 * token_ids
             outputs = backbone.predict(inputs, batch_size=64, verbose=0)["sequence_output"]
-            sums = (outputs * inputs["padding_mask"][:, :, None]).sum(axis=1)
+            sums = (outputs * seen[:, :, None]).sum(axis=1)
             # The means, of length one.
             units = sums / np.linalg.norm(sums, axis=1, keepdims=True)
             vectors |= dict(zip(part.text.iloc[rows], units, strict=True))
