@@ -194,9 +194,9 @@ def passes(labels, total, few, every):
     return round(np.exp(np.interp(np.log(labels), at, np.log([few, every]))))
 
 
-def start(run, settings, pretrained, seed):
+def start(run, settings, pretrained, seed, reading=True):
     """What a run fine-tunes, with profile and vocabulary: an encoder, or None for one from
-    scratch; and how it reads in context, if it is pretrained."""
+    scratch; and how it reads in context, if it is pretrained and that is wanted."""
     vocabulary, vectors, rows, kept = preprocessed(settings)
     profile = profiles.load_profile(**settings, seed=seed)
     if run == RANDOM:
@@ -205,7 +205,8 @@ def start(run, settings, pretrained, seed):
     if pretrained:
         log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
         model, seconds = pretrain(run, profile, log_frequencies, vectors, rows)
-        figures = read_in_context(profile, model, vocabulary, rows, kept)
+        if reading:
+            figures = read_in_context(profile, model, vocabulary, rows, kept)
         figures["seconds"] = seconds
         encoder = model.get_layer(f"{profile.encoder}_encoder")
     else:
@@ -464,7 +465,7 @@ def main():
     for seed in range(SEEDS if "labels" in wanted else 0):
         for run in RANDOM, COUNTED, BOTH:
             if not made(run, seed, f"{more[-1]} labels"):
-                begun, _ = start(run, *INGREDIENTS[run], seed)
+                begun, _ = start(run, *INGREDIENTS[run], seed, reading=False)
                 record(run, seed, sentiment(*begun, more, FEW_EPOCHS.get(run)))
     if "sst2" in wanted:
         judge_sst2()
@@ -482,9 +483,9 @@ def judge_sst2():
         for seed in range(SEEDS):
             if not made(run, seed, "SST-2"):
                 # Of the largest there is one encoder.
-                (_, encoder, vocabulary), _ = start(
-                    run, settings, pretrained, 0 if run == LONGEST else seed
-                )
+                of = 0 if run == LONGEST else seed
+                begun, _ = start(run, settings, pretrained, of, reading=False)
+                _, encoder, vocabulary = begun
                 profile = profiles.load_profile(**settings, task="sst-2", seed=seed)
                 found = sentiment(profile, encoder, vocabulary, [None])
                 # Judges of their own: `all labels` is the accuracy on the other task.
