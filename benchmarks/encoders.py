@@ -92,6 +92,7 @@ COMPUTE = {
         {**EVENING, **MIDDLE, "pretraining_steps": 1500},
         True,
     ),
+    "3,500 steps, width 256, 4 blocks": ({**EVENING, "pretraining_steps": 3500}, True),
     LONGEST: (EVENING, True),
 }
 SST2 = RANDOM, BOTH, LONGEST
