@@ -4,6 +4,8 @@ import json
 import random
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import nbformat
@@ -138,6 +140,21 @@ def test_the_example_in_the_readme_runs(tmp_path):
     # Four classes: words alone tell most of them apart.
     assert accuracy["bag of words"] > 50
     assert accuracy["pretrained"] > 50
+    # Then it is used, and served.
+    section = readme.split("## Use what you have trained")[1].split("\n## ")[0]
+    commands = re.search(r"```sh\n(.*?)```", section, re.DOTALL)[1]
+    commands = commands.replace("libraries/sample", str(tmp_path / "artifacts" / "sample"))
+    commands = commands.replace(".venv/bin/python", sys.executable).replace("8000", "8767")
+    line, server, question = commands.splitlines()
+    options = {"capture_output": True, "text": True, "cwd": REPOSITORY, "shell": True}
+    label, _, sentence = subprocess.run(line, **options).stdout.strip().split("\t")
+    assert label in ("keras", "matplotlib", "pandas", "scipy")
+    assert sentence == "Draws a histogram of the values."
+    with subprocess.Popen(server.split(), cwd=REPOSITORY) as process:
+        again = f"{question} --silent --retry 20 --retry-connrefused"
+        answers = json.loads(subprocess.run(again, **options).stdout)
+        process.terminate()
+    assert [answer["label"] for answer in answers] == [label]
 
 
 def generated(folder, alphabet, known, corpus, table, names, sizes):
