@@ -72,14 +72,24 @@ CONTROLS = (
     "all-MiniLM-L6-v2, frozen",
 )
 CURVES = *CONTROLS, RANDOM, COUNTED, BOTH
+# What masked words and bigram shift come to by counting neighbours, and by guessing; and
+# the models with whose accuracy minutes of pretraining are compared, as lines.
+WITHOUT = {"hidden words": 23.3, "bigram shift": 50}
+LEVELS = {"naive Bayes + counted vectors": "--", "counted vectors": "-", COUNTED: "-"}
+LEVELS["all-MiniLM-L6-v2, frozen"] = ":"
+TICKS = 1, 4, 15, 60  # minutes
 MIDDLE = {"hidden_dim": 192, "num_layers": 3, "num_heads": 3, "intermediate_dim": 768}
 EVENING = profiles.PROFILES["evening"]
+LONGEST = "evening: 9,000 steps, width 256, 4 blocks"
 COMPUTE = {
-    "1 minute": ({"pretraining_steps": 350}, True),
-    "2 minutes": ({"pretraining_steps": 700}, True),
-    "15 minutes": ({**EVENING, **MIDDLE, "pretraining_steps": 1500}, True),
-    "60 minutes": ({**EVENING, "pretraining_steps": 3400}, True),
-    "170 minutes": (EVENING, True),
+    "350 steps": ({"pretraining_steps": 350}, True),
+    "700 steps": ({"pretraining_steps": 700}, True),
+    BOTH: INGREDIENTS[BOTH],
+    "1,500 steps, width 192, 3 blocks": (
+        {**EVENING, **MIDDLE, "pretraining_steps": 1500},
+        True,
+    ),
+    LONGEST: (EVENING, True),
 }
 
 
@@ -314,11 +324,16 @@ def made(run, seed, what):
     return ((found.run == run) & (found.seed == seed) & (found.judge == what)).any()
 
 
+def few_and_all(numbers):
+    """The judges that are the accuracy with these numbers of labels."""
+    return [f"{number or 'all'} labels" for number in numbers]
+
+
 def tabulate(found, heading, runs, judges):
     """Puts a table of means and standard deviations over seeds into the page."""
     cells = {}
     for (run, judge), values in found.groupby(["run", "judge"]).value:
-        digits = 2 if judge == "loss" else 1
+        digits = {"loss": 2, "seconds": 0}.get(judge, 1)
         spread = f" ± {values.std():.{digits}f}" if values.nunique() > 1 else ""
         cells[run, judge] = f"{values.mean():.{digits}f}{spread}"
     table = pd.Series(cells).unstack().reindex(runs)[judges]
@@ -330,7 +345,7 @@ def tabulate(found, heading, runs, judges):
 def draw_ingredients(found):
     """Sentiment with few labels and with all, and bigram shift, of each run: the mean, and
     the range of seeds."""
-    panels = [*(f"{number or 'all'} labels" for number in LABELS), "bigram shift"]
+    panels = [*few_and_all(LABELS), "bigram shift"]
     runs = [*CONTROLS, *INGREDIENTS]
     _, axes = plt.subplots(1, len(panels), sharey=True, figsize=(9, 3.6))
     for axis, panel in zip(axes, panels, strict=True):
@@ -344,6 +359,34 @@ def draw_ingredients(found):
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(runs)), runs)
     plt.savefig(common.FOLDER / "ingredients.png", dpi=160)
+    plt.close()
+
+
+def draw_compute(found):
+    """Each judge against the time of pretraining; levels of what is not pretrained."""
+    means = found.groupby(["run", "judge"]).value.mean().unstack()
+    trained = means.reindex([*COMPUTE])
+    panels = [*WITHOUT, *few_and_all(LABELS)]
+    figure, axes = plt.subplots(1, len(panels), figsize=(12, 3.2), layout="constrained")
+    for axis, panel in zip(axes, panels, strict=True):
+        style = {"color": plots.MODELS["pretrained"], "label": "pretrained", "marker": "o"}
+        axis.plot(trained.seconds / 60, trained[panel], **style)
+        if panel in WITHOUT:
+            axis.axhline(WITHOUT[panel], color="grey")
+        else:
+            for run, dashes in LEVELS.items():
+                color = plots.MODELS.get(run.removeprefix("naive Bayes + "), "black")
+                axis.axhline(means[panel][run], color=color, linestyle=dashes, label=run)
+        axis.set(title=panel, xscale="log", xlabel="minutes of pretraining")
+        # Ten points at least, so that no chance difference looks large.
+        middle, height = np.mean(axis.get_ylim()), max(10, np.ptp(axis.get_ylim()))
+        axis.set_ylim(middle - height / 2, middle + height / 2)
+        axis.set_xticks(TICKS, TICKS)
+        axis.minorticks_off()
+    axes[0].set_ylabel("right (%)")
+    handles = axes[-1].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=5)
+    plt.savefig(common.FOLDER / "compute.png", dpi=160)
     plt.close()
 
 
@@ -373,18 +416,19 @@ def draw_labels(found):
 def show():
     """Tables and pictures of all that the file has."""
     found = pd.read_csv(FIGURES)
-    few = [f"{number or 'all'} labels" for number in LABELS]
-    judges = ["loss", "hidden words", "original", "bigram shift", *few]
+    judges = ["loss", "hidden words", "original", "bigram shift", *few_and_all(LABELS)]
     judges.append("all labels + naive Bayes")
     runs = [*CONTROLS, *INGREDIENTS]
     tabulate(found, "What gave the gain", runs, judges)
+    tabulate(found, "Accuracy against labels", [*CURVES], few_and_all(MORE_LABELS))
     tabulate(
         found,
-        "Accuracy against labels",
-        [*CURVES],
-        [f"{number or 'all'} labels" for number in MORE_LABELS],
+        "Accuracy against compute",
+        [*CONTROLS, COUNTED, *COMPUTE],
+        ["seconds", *judges],
     )
     draw_ingredients(found)
+    draw_compute(found)
     draw_labels(found)
 
 
@@ -421,14 +465,13 @@ def judge_sst2():
     if not made("bag of words", 0, "SST-2"):
         for (run, _), value in judge_controls(0, [None], task="sst-2").items():
             record(run, 0, {"SST-2": value})
-    large = "170 minutes"
-    runs = {run: INGREDIENTS[run] for run in (RANDOM, BOTH)} | {large: COMPUTE[large]}
+    runs = {run: INGREDIENTS[run] for run in (RANDOM, BOTH)} | {LONGEST: COMPUTE[LONGEST]}
     for seed in range(SEEDS):
         for run, (settings, pretrained) in runs.items():
             if not made(run, seed, "SST-2"):
                 # Of the largest there is one encoder.
                 (_, encoder, vocabulary), _ = start(
-                    run, settings, pretrained, 0 if run == large else seed
+                    run, settings, pretrained, 0 if run == LONGEST else seed
                 )
                 profile = profiles.load_profile(**settings, task="sst-2", seed=seed)
                 found = sentiment(profile, encoder, vocabulary, [None])
