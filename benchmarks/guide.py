@@ -62,9 +62,13 @@ def guide_models(profile, short):
     kinds = keras_hub.layers.MaskedLMHead
     head = next(layer for layer in model.layers if isinstance(layer, kinds))
     sizes = short.sequence_length, short.predictions_per_sequence
-    inputs = [keras.Input((size,), dtype="int32") for size in sizes]
-    outputs = {"masked_words": head(encoder(inputs[0]), mask_positions=inputs[1])}
-    inputs = dict(zip(("token_ids", "mask_positions"), inputs, strict=True))
+    names = "token_ids", "mask_positions"
+    inputs = {
+        name: keras.Input((size,), dtype="int32", name=name)
+        for name, size in zip(names, sizes, strict=True)
+    }
+    states = encoder(inputs["token_ids"])
+    outputs = {"masked_words": head(states, mask_positions=inputs["mask_positions"])}
     judged = keras.Model(inputs, outputs)
     for each in model, judged:
         each.compile(
