@@ -9,7 +9,6 @@ answered with status 400 and a sentence. SIGTERM ends it when all requests are a
 """
 
 import sys
-from typing import Annotated
 
 import fastapi
 import pydantic
@@ -19,11 +18,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 SENTENCES, CHARACTERS, BYTES = 64, 2000, 500_000  # the most in a request
-Sentence = Annotated[str, pydantic.Field(max_length=CHARACTERS)]
+Sentence = pydantic.constr(max_length=CHARACTERS)
 
 
 class Request(pydantic.BaseModel):
-    sentences: list[Sentence] = pydantic.Field(min_length=1, max_length=SENTENCES)
+    sentences: pydantic.conlist(Sentence, min_length=1, max_length=SENTENCES)
 
 
 app = fastapi.FastAPI(title="A classifier of sentences")
@@ -31,7 +30,6 @@ app = fastapi.FastAPI(title="A classifier of sentences")
 
 @app.exception_handler(RequestValidationError)
 def refuse(request, error):
-    """Says in a sentence what is wrong."""
     first = error.errors()[0]
     detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}."
     return JSONResponse({"detail": detail}, status_code=400)
@@ -57,7 +55,6 @@ def classify(request: Request):
 if __name__ == "__main__":
     try:
         app.state.classifier = Classifier(sys.argv[1])
+        uvicorn.run(app, port=int(sys.argv[2]), log_level="warning")
     except (ValueError, IndexError) as error:
-        sys.exit(f"{error}: give the folder of a classifier.")
-    port = int(sys.argv[2]) if len(sys.argv) > 2 else 8000
-    uvicorn.run(app, port=port, log_level="warning")
+        sys.exit(f"{error}: give the folder of a classifier, and a port.")

@@ -1,6 +1,7 @@
 """What notebook 5 leaves, used by those who have nothing else of the series."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -14,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 
+import numpy as np
 import onnx
 import pytest
 
@@ -64,14 +66,21 @@ def environment(folder, *packages):
     return python
 
 
-def test_every_line_is_answered_by_a_runtime_alone(folder, tmp_path):
-    """Without Keras, JAX or TensorFlow, as with them."""
-    python = environment(tmp_path / "venv", "onnxruntime", "tokenizers")
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory):
+    """A Python with onnxruntime and tokenizers, and without Keras, JAX or TensorFlow."""
+    folder = tmp_path_factory.mktemp("runtime") / "venv"
+    python = environment(folder, "onnxruntime", "tokenizers")
     absent = "import importlib.util as u; print([*map(u.find_spec, ('keras', 'jax'))])"
     printed = subprocess.run([python, "-c", absent], capture_output=True, text=True).stdout
     assert printed.strip() == "[None, None]"
+    return python
+
+
+def test_every_line_is_answered_by_a_runtime_alone(folder, runtime):
+    """As beside Keras."""
     lines = [each for each in SENTENCES if "\t" not in each]
-    status, printed, _ = classify(folder, "".join(f"{line}\n" for line in lines), python)
+    status, printed, _ = classify(folder, "".join(f"{line}\n" for line in lines), runtime)
     assert status == 0
     assert printed == classify(folder, "".join(f"{line}\n" for line in lines))[1]
     rows = [line.split("\t") for line in printed.splitlines()]
@@ -90,6 +99,40 @@ def test_lines_are_answered_as_they_come(folder):
             assert process.stdout.readline().endswith(f"\t{line}\n")
         process.stdin.close()
         assert process.wait(timeout=30) == 0
+
+
+RUNTIME = """
+import sys
+import numpy, onnxruntime
+
+session = onnxruntime.InferenceSession(sys.argv[1] + "/onnx/model.onnx")
+rows = numpy.load(sys.argv[2])
+found = {name: session.run(None, {"token_ids": rows[name]})[0] for name in rows.files}
+numpy.savez(sys.argv[3], **found)
+"""
+
+
+def test_a_runtime_alone_computes_what_keras_does(folder, runtime, tmp_path, monkeypatch):
+    """Batches of several sizes, of rows that are full, and of rows that are padded."""
+    monkeypatch.syspath_prepend(str(folder))
+    import keras
+    import tasks
+
+    rng, rows = np.random.default_rng(0), {}
+    for batch, length in itertools.product((1, 7, 256), (5, 48, 128)):
+        full = rng.integers(5, 16_000, (batch, length)).astype("int32")
+        ends = rng.integers(1, length + 1, (batch, 1))
+        rows[f"{batch} {length}"] = full
+        rows[f"{batch} {length} padded"] = np.where(np.arange(length) < ends, full, 0)
+    np.savez(tmp_path / "rows.npz", **rows)
+    files = tmp_path / "rows.npz", tmp_path / "found.npz"
+    subprocess.run([runtime, "-c", RUNTIME, folder, *files], check=True)
+    found = np.load(files[1])
+    classifier = tasks.TextClassifier.from_preset(str(folder), compile=False)
+    classifier.preprocessor = None
+    for name, token_ids in rows.items():
+        wanted = keras.ops.softmax(classifier.predict(token_ids, verbose=0))
+        np.testing.assert_allclose(found[name], wanted, atol=1e-4, err_msg=name)
 
 
 def test_the_exported_tokenizer_reads_as_the_series_does(folder, monkeypatch):
