@@ -264,9 +264,13 @@ def a_lambda(content):
     content["config"]["backbone"] |= {"config": config, "registered_name": "Lambda"}
 
 
+def narrow(content):
+    content["config"]["backbone"]["config"]["hidden_dim"] = 64
+
+
 def longer_vocabulary(folder):
     path = folder / "assets" / "tokenizer" / "vocabulary.txt"
-    path.write_text(path.read_text("utf-8") + "another\n", "utf-8")
+    path.write_text(path.read_text("utf-8") + "one more\n", "utf-8")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +278,7 @@ def longer_vocabulary(folder):
     [
         (changed("config.json", call("os", "system", "touch harm")), "os"),
         (changed("task.json", a_lambda), "Lambda|lambda"),
-        (changed("config.json", lambda c: c["config"].update(hidden_dim=64)), "shape|64"),
+        (changed("task.json", narrow), "shape|64"),
         (lambda folder: os.truncate(folder / "model.weights.h5", 100_000), "truncated|h5"),
         (longer_vocabulary, "The vocabulary has 16001 word pieces"),
     ],
