@@ -477,8 +477,8 @@ def judge_sst2():
         for (run, _), value in judge_controls(0, [None], task="sst-2").items():
             record(run, 0, {"SST-2": value})
     runs = {run: INGREDIENTS[run] for run in (RANDOM, BOTH)} | {LONGEST: COMPUTE[LONGEST]}
-    for seed in range(SEEDS):
-        for run, (settings, pretrained) in runs.items():
+    for run, (settings, pretrained) in runs.items():
+        for seed in range(SEEDS):
             if not made(run, seed, "SST-2"):
                 # Of the largest there is one encoder.
                 (_, encoder, vocabulary), _ = start(
