@@ -67,7 +67,7 @@ def fetch(name):
             return pathlib.Path(pooch.retrieve(address, sha256, name, folder, None, get))
         except (requests.RequestException, ValueError, OSError) as error:
             refusals[address] = " ".join(str(error).split())
-    advice = f"put it into {folder}, or set TUTORIAL_CACHE to where it is"
+    advice = f"get it by hand, put it into {folder}, or set TUTORIAL_CACHE to where it is"
     found = f"{name} could not be had ({'; '.join(map(': '.join, refusals.items()))})"
     raise RuntimeError(f"{found}: {advice}; its SHA-256 is {sha256}.")
 
