@@ -13,9 +13,10 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 TORCH := .venv-torch
 BOOK := .venv-book
-NOTEBOOKS := 01_setup_and_baseline 02_mlm_preprocessing 03_encoder_pretraining 04_fine_tuning
+NOTEBOOKS := 01_setup_and_baseline 02_mlm_preprocessing 03_encoder_pretraining \
+	04_fine_tuning 05_using_your_encoder
 ARTIFACTS := $(or $(patsubst ~/%,$(HOME)/%,$(TUTORIAL_ARTIFACTS)),$(CURDIR)/artifacts)
-TESTED := artifacts/tested/sample/04_fine_tuning.json
+TESTED := artifacts/tested/sample/05_using_your_encoder.json
 
 # Large arrays in huge pages: a step of pretraining then takes a sixth less time, which it
 # would spend on page faults. For the C library of Linux; others don't read it.
@@ -48,7 +49,7 @@ test: $(INSTALLED)
 # The solutions need what the series leaves.
 test-slow: $(INSTALLED) $(BOOK)/installed
 	test -f $(TESTED) || $(VENV)/bin/python -m pytest --nbval notebooks
-	$(VENV)/bin/python -m pytest tests -m slow --durations 25
+	$(VENV)/bin/python -m pytest tests -m slow -n 2 --dist loadfile --durations 25
 	$(MAKE) book
 	$(BOOK)/bin/python -m pytest -o addopts= book --durations 25
 

@@ -267,8 +267,10 @@ def judge_controls(seed, labels, **settings):
             topics = four["regress"](train)
             right = {
                 "bag of words": one["score"](train, epochs, seed)[1],
-                "all-MiniLM-L6-v2, frozen": regress_on(ready_made, task, train) == answers,
             }
+            regression = regression_on(ready_made, task, train)
+            tested = np.stack([ready_made[text] for text in task.test.text])
+            right["all-MiniLM-L6-v2, frozen"] = regression.predict(tested) == answers
             scores = {"naive Bayes": counted, "counted vectors": topics}
             scores["naive Bayes + counted vectors"] = four["added"](counted, topics)
             right |= {name: each.argmax(axis=1) == answers for name, each in scores.items()}
@@ -308,17 +310,15 @@ def minilm_vectors(name):
     return vectors
 
 
-def regress_on(vectors, task, train):
-    """Test predictions of a regression, its penalty chosen on the validation sentences."""
-    x, held_out, test = (
-        np.stack([vectors[text] for text in part.text])
-        for part in (train, task.validation, task.test)
+def regression_on(vectors, task, train):
+    """A regression whose penalty is chosen on the validation sentences."""
+    x, held_out = (
+        np.stack([vectors[text] for text in part.text]) for part in (train, task.validation)
     )
     strengths = (0.3, 1, 3, 10, 30, 100)
     kinds = [LogisticRegression(C=strength, max_iter=3000) for strength in strengths]
     fits = [kind.fit(x, train.label) for kind in kinds]
-    best = max(fits, key=lambda fit: fit.score(held_out, task.validation.label))
-    return best.predict(test)
+    return max(fits, key=lambda fit: fit.score(held_out, task.validation.label))
 
 
 def record(run, seed, figures):

@@ -61,10 +61,8 @@ class Checkpoint(keras.callbacks.Callback):
                 saved = json.loads(str(file["saved"]))
                 state = [file[str(number)] for number in range(len(file.files) - 1)]
             if differ := profiles.differences(saved["settings"], self.settings):
-                raise ValueError(
-                    f"{self.path} is of other settings ({differ}): set them back to go on "
-                    "with it, or remove it to begin again."
-                )
+                advice = "set them back to go on with it, or remove it to begin again"
+                raise ValueError(f"{self.path} is of other settings ({differ}): {advice}.")
         for variable, value in zip(self.variables(), state, strict=True):
             variable.assign(value)
         self.history, self.seconds = saved["history"], saved["seconds"]

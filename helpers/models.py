@@ -8,7 +8,7 @@ import keras_hub
 import numpy as np
 from keras import layers, ops
 
-from helpers.preprocessing import PAD
+from helpers.normalization import PAD
 
 EPSILON = 1e-5  # keeps a norm from dividing by zero
 
@@ -65,19 +65,16 @@ class NeighbourMixing(layers.Layer):
         return inputs + before * around[:, :-2] + after * around[:, 2:]
 
 
-def _rotary_block(x, padding_mask, profile, dropout, number):
-    """A pre-norm Transformer block with rotary attention: `(batch, sequence, hidden)`.
-
-    Pre-norm (Xiong et al., 2020, https://arxiv.org/abs/2002.04745) with RMS norm (Zhang
-    and Sennrich, 2019, https://arxiv.org/abs/1910.07467). Kernels are matrices, which is
-    what Muon takes, and have names, by which devices can split them.
-    """
-    width, inner, name = profile.hidden_dim, profile.intermediate_dim, f"block_{number}"
+def _rotary_block(x, padding_mask, number, dropout, sizes):
+    """A pre-norm block (Xiong et al., 2020, https://arxiv.org/abs/2002.04745) with RMS norm
+    (Zhang and Sennrich, 2019, https://arxiv.org/abs/1910.07467): `(batch, sequence,
+    hidden)`. Muon takes matrices, and devices split kernels by their names."""
+    width, inner, name = sizes["hidden_dim"], sizes["intermediate_dim"], f"block_{number}"
     h = layers.RMSNormalization(epsilon=EPSILON)(x)
     h = NeighbourMixing()(h, padding_mask)
     parts = "query", "key", "value"
     parts = [layers.Dense(width, use_bias=False, name=f"{name}_{p}")(h) for p in parts]
-    h = RotaryAttention(profile.num_heads)(*parts, padding_mask)
+    h = RotaryAttention(sizes["num_heads"])(*parts, padding_mask)
     h = layers.Dense(width, use_bias=False, name=f"{name}_attention_output")(h)
     x = x + layers.Dropout(dropout)(h)
     h = layers.RMSNormalization(epsilon=EPSILON)(x)
@@ -87,44 +84,57 @@ def _rotary_block(x, padding_mask, profile, dropout, number):
     return x + layers.Dropout(dropout)(h)
 
 
-def _numbers(name, length=None):
-    """An input of whole numbers, `(batch, length)`."""
-    return keras.Input((length,), dtype="int32", name=name)
-
-
-def _classic_block(x, padding_mask, profile, dropout, number):
+def _classic_block(x, padding_mask, number, dropout, sizes):
     """KerasHub's post-norm Transformer block, with arguments as in `_rotary_block`."""
-    sizes = {"intermediate_dim": profile.intermediate_dim, "num_heads": profile.num_heads}
     options = {"dropout": dropout, "layer_norm_epsilon": EPSILON, "name": f"layer_{number}"}
-    return keras_hub.layers.TransformerEncoder(**sizes, **options)(x, padding_mask)
+    inner, heads = sizes["intermediate_dim"], sizes["num_heads"]
+    return keras_hub.layers.TransformerEncoder(inner, heads, **options)(x, padding_mask)
+
+
+@keras.saving.register_keras_serializable(package="helpers")
+class Encoder(keras_hub.models.Backbone):
+    """An encoder of the series as a KerasHub backbone, for rows of any length: from int
+    `(batch, sequence)` to float `(batch, sequence, hidden)`.
+
+    Args:
+        dropout: float. Fresh weights don't depend on it.
+        sizes: `encoder`, "rotary" or "classic"; `vocabulary_size`, `hidden_dim`,
+            `num_layers`, `num_heads` and `intermediate_dim`, int; and `positions`, int, the
+            longest row of a classic encoder, which learns a vector for each position.
+    """
+
+    def __init__(self, dropout=0.0, name=None, trainable=True, dtype=None, **sizes):
+        shape, options = [sizes["vocabulary_size"], sizes["hidden_dim"]], {}
+        if rotary := sizes["encoder"] == "rotary":
+            options["embeddings_initializer"] = keras.initializers.RandomNormal(stddev=0.02)
+            embedding, norm = keras_hub.layers.ReversibleEmbedding, layers.RMSNormalization
+        else:
+            shape.insert(1, sizes["positions"])
+            embedding = keras_hub.layers.TokenAndPositionEmbedding
+            norm = layers.LayerNormalization
+        token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+        padding_mask = ops.not_equal(token_ids, PAD)
+        x = embedding(*shape, name="token_embedding", **options)(token_ids)
+        x = layers.Dropout(dropout)(norm(epsilon=EPSILON)(x))
+        block = _rotary_block if rotary else _classic_block
+        for number in range(sizes["num_layers"]):
+            x = block(x, padding_mask, number, dropout, sizes)
+        x = norm(epsilon=EPSILON)(x) if rotary else x
+        super().__init__(token_ids, x, name=name, trainable=trainable, dtype=dtype)
+        self.sizes = {**sizes, "dropout": dropout}
+
+    def get_config(self):
+        return {**super().get_config(), **self.sizes}
 
 
 def build_encoder(profile, dropout=None):
-    """Builds the profile's encoder with fresh weights, for rows of any length: a
-    `keras.Model` from int `(batch, sequence)` to float `(batch, sequence, hidden)`.
-
-    Weights don't depend on `dropout`, a rate that is the profile's by default.
-    """
+    """Builds the profile's `Encoder` with fresh weights, perhaps with another dropout."""
+    names = "encoder", "vocabulary_size", "hidden_dim", "num_layers", "num_heads"
+    sizes = {name: getattr(profile, name) for name in (*names, "intermediate_dim")}
+    # The positions that pretraining learns are all there are.
+    sizes["positions"] = max(profile.sequence_length, *profile.sentence_lengths)
     dropout = profile.dropout if dropout is None else dropout
-    sizes = [profile.vocabulary_size, profile.hidden_dim]
-    if rotary := profile.encoder == "rotary":
-        options = {"embeddings_initializer": keras.initializers.RandomNormal(stddev=0.02)}
-        embedding, norm = keras_hub.layers.ReversibleEmbedding, layers.RMSNormalization
-    else:
-        # The positions that pretraining learns are all there are.
-        length = max(profile.sequence_length, *profile.sentence_lengths)
-        sizes, options = [sizes[0], length, sizes[1]], {}
-        embedding = keras_hub.layers.TokenAndPositionEmbedding
-        norm = layers.LayerNormalization
-    token_ids = _numbers("token_ids")
-    padding_mask = ops.not_equal(token_ids, PAD)
-    x = embedding(*sizes, name="token_embedding", **options)(token_ids)
-    x = layers.Dropout(dropout)(norm(epsilon=EPSILON)(x))
-    block = _rotary_block if rotary else _classic_block
-    for number in range(profile.num_layers):
-        x = block(x, padding_mask, profile, dropout, number)
-    x = norm(epsilon=EPSILON)(x) if rotary else x
-    return keras.Model(token_ids, x, name=f"{profile.encoder}_encoder")
+    return Encoder(**sizes, dropout=dropout, name=f"{profile.encoder}_encoder")
 
 
 def token_embedding(encoder):
@@ -142,36 +152,32 @@ def start_from_vectors(encoder, vectors):
 
 
 def build_pretraining_model(encoder, profile, log_frequencies):
-    """Adds what pretraining needs to an encoder: a head for each objective.
+    """Adds a head for each objective of pretraining to an encoder.
 
     The masked-word head is tied to the embedding. Its bias starts from `log_frequencies`,
     float `(vocabulary,)`: an untrained model then guesses by frequency. The second one,
-    where the profile has a `neighbour_weight`, has no weights: see `_neighbour_similarity`.
+    where there is a `neighbour_weight`, has no weights: see `_neighbour_similarity`.
 
     Returns:
         A `keras.Model` from the features of `masking.MaskedBatches` to a dict of logits:
         `masked_words`, float `(batch, predictions, vocabulary)`, and perhaps `neighbours`.
     """
-    token_ids = _numbers("token_ids", profile.sequence_length)
-    positions = _numbers("mask_positions", profile.predictions_per_sequence)
-    x = encoder(token_ids)
+    names = "token_ids", "mask_positions"
+    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
+    x = encoder(inputs["token_ids"])
     head = keras_hub.layers.MaskedLMHead(token_embedding=token_embedding(encoder))
-    outputs = {"masked_words": head(x, mask_positions=positions)}
+    outputs = {"masked_words": head(x, mask_positions=inputs["mask_positions"])}
     output_bias(head).assign(log_frequencies)
     if profile.neighbour_weight:
         outputs["neighbours"] = _neighbour_similarity(x)
-    inputs = {"token_ids": token_ids, "mask_positions": positions}
     return keras.Model(inputs, outputs, name="pretraining_model")
 
 
 def _neighbour_similarity(x, temperature=0.1):
-    """How alike the mean vectors of a batch's rows are: which row goes on in which?
-
-    InfoNCE with in-batch negatives (Logeswaran and Lee, 2018,
-    https://arxiv.org/abs/1803.02893): rows 2i and 2i + 1 follow each other in the text.
-    From float `(batch, sequence, hidden)`, without padding, it makes `(batch / 2, batch /
-    2)`, for each even row the logits of the odd ones.
-    """
+    """How alike the mean vectors of a batch's rows are: InfoNCE with in-batch negatives
+    (Logeswaran and Lee, 2018, https://arxiv.org/abs/1803.02893), where rows 2i and 2i + 1
+    follow each other. From float `(batch, sequence, hidden)`, without padding, `(batch / 2,
+    batch / 2)`: for each even row the logits of the odd ones."""
     vectors = ops.normalize(ops.mean(ops.cast(x, "float32"), axis=1), axis=-1)
     pairs = ops.reshape(vectors, (-1, 2, x.shape[-1]))
     return ops.matmul(pairs[:, 0], ops.transpose(pairs[:, 1])) / temperature
@@ -185,7 +191,7 @@ def output_bias(head):
 def build_classifier(encoder, num_classes, dropout):
     """Adds a mean over the words of a sentence, dropout, and one Dense to an encoder: a
     `keras.Model` from int `(batch, sequence)` to logits, float32 `(batch, num_classes)`."""
-    token_ids = _numbers("token_ids")
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     words = ops.not_equal(token_ids, PAD)
     x = layers.GlobalAveragePooling1D(dtype="float32")(encoder(token_ids), mask=words)
     x = layers.Dropout(dropout, dtype="float32")(x)

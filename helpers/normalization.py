@@ -1,10 +1,12 @@
-"""What a word is: one way to clean and to split text, wherever the series reads any.
-
-The vocabulary, the tokens, the bag of words and duplicates are all made of these words.
-"""
+"""What a word is: one way to clean and to split text, for vocabulary, tokens, bag of words
+and duplicates."""
 
 import tensorflow as tf
 import tensorflow_text as tf_text
+
+# They begin every vocabulary, in this order.
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PAD, UNK, CLS, SEP, MASK = range(5)
 
 # Patterns of RE2 (https://github.com/google/re2/wiki/Syntax). Blanks of all alphabets, and
 # control characters, end a word; the zero-width space does in Thai and Khmer.

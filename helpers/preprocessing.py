@@ -22,10 +22,8 @@ import tokenizers
 
 import helpers
 from helpers import corpora, normalization
+from helpers.normalization import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK
 
-# They begin every vocabulary, in this order.
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-PAD, UNK, CLS, SEP, MASK = range(5)
 # Where [UNK] stands there was a word: it may be hidden.
 NEVER_HIDDEN = (PAD, CLS, SEP, MASK)
 

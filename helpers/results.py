@@ -18,6 +18,7 @@ import helpers
 from helpers import corpora, preprocessing, profiles
 
 _NAMES = ["setup_and_baseline", "mlm_preprocessing", "encoder_pretraining", "fine_tuning"]
+_NAMES.append("using_your_encoder")
 NOTEBOOKS = {number: f"{number:02}_{name}" for number, name in enumerate(_NAMES, 1)}
 
 
@@ -76,10 +77,9 @@ def read_record(profile, notebook):
     except (FileNotFoundError, LookupError, TypeError, json.JSONDecodeError):
         found = "has left nothing, or nothing whole"
     if found:
-        raise RuntimeError(
-            f"Notebook {name} {found}: run notebooks/{name}.ipynb from top to bottom with "
-            f"the profile `{profile.name}` and the same OVERRIDES."
-        )
+        advice = f"run notebooks/{name}.ipynb from top to bottom with the profile"
+        advice += f" `{profile.name}` and the same OVERRIDES"
+        raise RuntimeError(f"Notebook {name} {found}: {advice}.")
     return record["figures"]
 
 

@@ -103,8 +103,8 @@ def cross_entropy(labels, logits):
 
 
 def plan(steps):
-    """Cuts a training into a hundred of `fit`'s epochs, or fewer, after which it may be
-    saved and measured: their number, and the steps in each. The last one is filled up."""
+    """Cuts a training into `fit`'s epochs, a hundred at most, after which it may be saved
+    and measured: their number, and the steps in each. The last one is filled up."""
     steps_per_epoch = -(-steps // 100)
     return -(-steps // steps_per_epoch), steps_per_epoch
 
@@ -226,8 +226,7 @@ def train_classifier(profile, token_ids, labels, seed, epochs, start=None, head_
 def predict(model, inputs, batch_size=256):
     """What `model.predict` gives, float32 `(rows, ...)`, in batches that are all whole: one
     shape is compiled, which all devices can share."""
-    filling = np.zeros((-len(inputs) % batch_size, inputs.shape[1]), inputs.dtype)
-    rows = np.concatenate([inputs, filling])
+    rows = np.pad(inputs, ((0, -len(inputs) % batch_size), (0, 0)))
     return model.predict(rows, batch_size, verbose=0)[: len(inputs)].astype("float32")
 
 

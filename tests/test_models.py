@@ -3,6 +3,7 @@
 import dataclasses
 
 import keras
+import keras_hub
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
@@ -38,6 +39,14 @@ def test_an_encoder_keeps_shape_and_ignores_dropout_at_rest(any_profile, encoder
     np.testing.assert_allclose(at_rest, convert_to_numpy(other(ids)), atol=1e-5)
     in_training = convert_to_numpy(other(ids, training=True))
     assert np.abs(at_rest - in_training).max() > 0.1
+
+
+def test_a_preset_gives_it_back(encoder, ids, tmp_path):
+    encoder.save_to_preset(str(tmp_path))
+    again = keras_hub.models.Backbone.from_preset(str(tmp_path))
+    assert again.get_config() == encoder.get_config()
+    one, other = (convert_to_numpy(each(ids)) for each in (encoder, again))
+    np.testing.assert_array_equal(one, other)
 
 
 def test_padding_changes_nothing_for_the_tokens_before_it(encoder, ids):

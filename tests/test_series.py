@@ -4,6 +4,8 @@ import json
 import random
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import nbformat
@@ -13,7 +15,7 @@ import pytest
 import yaml
 
 from conftest import NOTEBOOKS, REPOSITORY, run_python, start_python
-from helpers import preprocessing
+from helpers import preprocessing, results
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +93,7 @@ def run_series(folder, profile, overrides, **environment):
             for output in cell.get("outputs", []):
                 assert output.get("name") != "stderr", output.text
                 said += output.get("text", "")
-    record = folder / "artifacts" / profile / f"{NOTEBOOKS[-1].stem}.json"
+    record = folder / "artifacts" / profile / f"{results.NOTEBOOKS[4]}.json"
     summary = json.loads(record.read_text("utf-8"))["figures"]["summary"]
     return said, {row["model"]: row["all labels"] for row in summary}
 
@@ -131,6 +133,8 @@ def test_the_example_in_the_readme_runs(tmp_path):
     section = readme.split("## Your own text")[1].split("\n## ")[0]
     program = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
     run_python("-c", program, folder=tmp_path)
+    labels = tmp_path / "labels.csv"
+    pd.read_csv(labels)[::5].to_csv(labels, index=False)  # a reader has five times as many
     settings = yaml.safe_load("{" + re.search(r'SETTINGS="(.*?)"', section)[1] + "}")
     settings |= {"hidden_dim": 64, "num_layers": 1, "pretraining_steps": 20}
     settings |= {"repeats": 1, "finetuning_epochs": 1}
@@ -138,6 +142,21 @@ def test_the_example_in_the_readme_runs(tmp_path):
     # Four classes: words alone tell most of them apart.
     assert accuracy["bag of words"] > 50
     assert accuracy["pretrained"] > 50
+    # Then it is used, and served.
+    section = readme.split("## Use what you have trained")[1].split("\n## ")[0]
+    commands = re.search(r"```sh\n(.*?)```", section, re.DOTALL)[1]
+    commands = commands.replace("libraries/sample", str(tmp_path / "artifacts" / "sample"))
+    commands = commands.replace(".venv/bin/python", sys.executable).replace("8000", "8767")
+    line, server, question = commands.splitlines()
+    options = {"capture_output": True, "text": True, "cwd": REPOSITORY, "shell": True}
+    label, _, sentence = subprocess.run(line, **options).stdout.strip().split("\t")
+    assert label in ("keras", "matplotlib", "pandas", "scipy")
+    assert sentence == "Draws a histogram of the values."
+    with subprocess.Popen(server.split(), cwd=REPOSITORY) as process:
+        again = f"{question} --silent --retry 20 --retry-connrefused"
+        answers = json.loads(subprocess.run(again, **options).stdout)
+        process.terminate()
+    assert [answer["label"] for answer in answers] == [label]
 
 
 def generated(folder, alphabet, known, corpus, table, names, sizes):

@@ -1,0 +1,76 @@
+"""Classifies the lines of standard input with what notebook 5 has exported.
+
+    pip install onnxruntime tokenizers
+    python scripts/classify.py artifacts/sample/classifier < sentences.txt
+
+Writes label, probability and sentence for each line, with tabs between them, as it comes.
+Needs neither Keras nor JAX, and executes nothing that is in the folder.
+"""
+
+import hashlib
+import itertools
+import json
+import pathlib
+import sys
+
+import numpy as np
+import onnxruntime
+import tokenizers
+
+
+class Classifier:
+    """A classifier from the files `model.onnx` and `tokenizer.json` of a folder.
+
+    Raises:
+        ValueError: they are not there, damaged, or don't belong to each other.
+    """
+
+    def __init__(self, folder, model="model.onnx"):
+        folder = pathlib.Path(folder) / "onnx"
+        name = folder / model
+        try:
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 4  # what is wrong is said once, below
+            content = name.read_bytes()  # in one file: weights in others are refused
+            self.session = onnxruntime.InferenceSession(content, options)
+            found = self.session.get_modelmeta().custom_metadata_map
+            self.classes = json.loads(found["classes"])
+            name = folder / "tokenizer.json"
+            content = name.read_bytes()
+            if hashlib.sha256(content).hexdigest() != found["tokenizer_sha256"]:
+                raise ValueError(f"it is not the tokenizer of {model}")
+            self.tokenizer = tokenizers.Tokenizer.from_buffer(content)
+        except KeyError as error:
+            raise ValueError(
+                f"{name} is no classifier of the series: no {error}"
+            ) from error
+        except Exception as error:  # the libraries raise what they like
+            said = " ".join(str(error).split())
+            raise ValueError(f"{name} can't be used: {said}") from error
+
+    def __call__(self, sentences):
+        """The probabilities of the classes for some sentences: a float array."""
+        unknown = self.tokenizer.token_to_id("[UNK]")
+        found = (each.ids or [unknown] for each in self.tokenizer.encode_batch(sentences))
+        rows = [
+            *itertools.zip_longest(*found, fillvalue=self.tokenizer.token_to_id("[PAD]"))
+        ]
+        token_ids = np.array(rows, "int32").T
+        return self.session.run(None, {"token_ids": token_ids})[0]
+
+
+def main(folder):
+    classifier = Classifier(folder)
+    for line in map(str.strip, sys.stdin):
+        (row,) = classifier([line])
+        best = row.argmax()
+        print(classifier.classes[best], f"{row[best]:.3f}", line, sep="\t", flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(f"Give the folder of a classifier: {sys.argv[0]} FOLDER")
+    try:
+        main(sys.argv[1])
+    except ValueError as error:
+        sys.exit(f"{error}")

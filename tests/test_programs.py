@@ -1,0 +1,386 @@
+"""What notebook 5 leaves, used by those who have nothing else of the series."""
+
+import contextlib
+import itertools
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import numpy as np
+import onnx
+import pytest
+
+from conftest import REPOSITORY, start_python
+from helpers import corpora, preprocessing, profiles
+
+pytestmark = pytest.mark.slow
+
+# What `pytest --nbval notebooks` leaves.
+LEFT = REPOSITORY / "artifacts" / "tested" / "sample"
+SCRIPTS = REPOSITORY / "scripts"
+# Words, signs and letters that are read in many ways; and none at all.
+SENTENCES = [
+    "A film to remember!",
+    "",
+    "\u200b \t",
+    "STRASSE Straße ÇA naïve e\u0301 ﬁlm ½",
+    "ὈΔΥΣΣΕΎΣ и Йод, हिन्दी ภาษาไทย العَرَبِيَّة 日本語が 한국어 🎬👍🏽",
+    "a" * 300 + " " + "я" * 300,
+    "one word " * 200,
+    'tabs\tand "quotes" [MASK] <br />',
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the classifier that notebook 5 has left."""
+    assert (LEFT / "05_using_your_encoder.json").exists(), "run `make test` first"
+    return shutil.copytree(LEFT / "classifier", tmp_path / "classifier")
+
+
+def classify(folder, text="good\n", python=sys.executable):
+    """What classify.py answers: status, standard output and standard error."""
+    command = [python, SCRIPTS / "classify.py", folder]
+    options = {"input": text, "capture_output": True, "text": True, "encoding": "utf-8"}
+    done = subprocess.run([*map(str, command)], **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def environment(folder, *packages):
+    """The Python of a fresh environment with some packages of requirements.txt."""
+    pins = re.findall(r"^\S+==\S+$", (REPOSITORY / "requirements.txt").read_text(), re.M)
+    wanted = [pin for pin in pins if pin.partition("==")[0] in packages]
+    assert len(wanted) == len(packages)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+    return python
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory):
+    """A Python with onnxruntime and tokenizers, and without Keras, JAX or TensorFlow."""
+    folder = tmp_path_factory.mktemp("runtime") / "venv"
+    python = environment(folder, "onnxruntime", "tokenizers")
+    absent = "import importlib.util as u; print([*map(u.find_spec, ('keras', 'jax'))])"
+    printed = subprocess.run([python, "-c", absent], capture_output=True, text=True).stdout
+    assert printed.strip() == "[None, None]"
+    return python
+
+
+def test_every_line_is_answered_by_a_runtime_alone(folder, runtime):
+    """As beside Keras."""
+    lines = [each for each in SENTENCES if "\t" not in each]
+    status, printed, _ = classify(folder, "".join(f"{line}\n" for line in lines), runtime)
+    assert status == 0
+    assert printed == classify(folder, "".join(f"{line}\n" for line in lines))[1]
+    rows = [line.split("\t") for line in printed.splitlines()]
+    assert [row[2] for row in rows] == [line.strip() for line in lines]
+    assert {row[0] for row in rows} <= {*corpora.CLASSES}
+    assert all(0.5 <= float(row[1]) <= 1 for row in rows)
+
+
+def test_lines_are_answered_as_they_come(folder):
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command = [sys.executable, str(SCRIPTS / "classify.py"), str(folder)]
+    with subprocess.Popen(command, **options) as process:
+        for line in "good", "bad":
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+            assert process.stdout.readline().endswith(f"\t{line}\n")
+        process.stdin.close()
+        assert process.wait(timeout=30) == 0
+
+
+RUNTIME = """
+import sys
+import numpy, onnxruntime
+
+session = onnxruntime.InferenceSession(sys.argv[1] + "/onnx/model.onnx")
+rows = numpy.load(sys.argv[2])
+found = {name: session.run(None, {"token_ids": rows[name]})[0] for name in rows.files}
+numpy.savez(sys.argv[3], **found)
+"""
+
+
+def test_a_runtime_alone_computes_what_keras_does(folder, runtime, tmp_path, monkeypatch):
+    """Batches of several sizes, of rows that are full, and of rows that are padded."""
+    monkeypatch.syspath_prepend(str(folder))
+    import keras
+    import tasks
+
+    rng, rows = np.random.default_rng(0), {}
+    for batch, length in itertools.product((1, 7, 256), (5, 48, 128)):
+        full = rng.integers(5, 16_000, (batch, length)).astype("int32")
+        ends = rng.integers(1, length + 1, (batch, 1))
+        rows[f"{batch} {length}"] = full
+        rows[f"{batch} {length} padded"] = np.where(np.arange(length) < ends, full, 0)
+    np.savez(tmp_path / "rows.npz", **rows)
+    files = tmp_path / "rows.npz", tmp_path / "found.npz"
+    subprocess.run([runtime, "-c", RUNTIME, folder, *files], check=True)
+    found = np.load(files[1])
+    classifier = tasks.TextClassifier.from_preset(str(folder), compile=False)
+    classifier.preprocessor = None
+    for name, token_ids in rows.items():
+        wanted = keras.ops.softmax(classifier.predict(token_ids, verbose=0))
+        np.testing.assert_allclose(found[name], wanted, atol=1e-4, err_msg=name)
+
+
+def test_the_exported_tokenizer_reads_as_the_series_does(folder, monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    from classify import Classifier
+
+    profile = profiles.load_profile()
+    vocabulary = (LEFT / "vocabulary.txt").read_text("utf-8").split("\n")
+    texts = SENTENCES + corpora.read_task(profile).test.text.tolist()
+    length = profile.sentence_lengths[-1]
+    found = Classifier(folder).tokenizer.encode_batch(texts)
+    wanted = preprocessing.tokenize(texts, vocabulary, profile)
+    for text, one, other in zip(texts, found, wanted, strict=True):
+        assert one.ids == other[:length].tolist(), text
+
+
+def other_tokenizer(folder):
+    path = folder / "onnx" / "tokenizer.json"
+    content = json.loads(path.read_text("utf-8"))
+    content["model"]["vocab"]["another"] = len(content["model"]["vocab"])
+    path.write_text(json.dumps(content), "utf-8")
+
+
+def cut(name):
+    """Leaves half of a file."""
+
+    def damage(folder):
+        path = folder / "onnx" / name
+        os.truncate(path, path.stat().st_size // 2)
+
+    return damage
+
+
+def weights_elsewhere(folder):
+    """Has the model read its weights from a file outside of the folder."""
+    path = folder / "onnx" / "model.onnx"
+    model = onnx.load(path)
+    largest = max(model.graph.initializer, key=lambda each: each.ByteSize())
+    (folder.parent / "outside").write_bytes(largest.raw_data)
+    onnx.external_data_helper.set_external_data(largest, location="../../outside")
+    largest.ClearField("raw_data")
+    largest.data_location = onnx.TensorProto.EXTERNAL
+    path.write_bytes(model.SerializeToString())
+
+
+def without_classes(folder):
+    path = folder / "onnx" / "model.onnx"
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    onnx.save(model, path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (lambda folder: shutil.rmtree(folder / "onnx"), "model.onnx"),
+        (cut("model.onnx"), "model.onnx"),
+        (cut("tokenizer.json"), "tokenizer.json"),
+        (other_tokenizer, "tokenizer.json can't be used: it is not the tokenizer"),
+        (weights_elsewhere, "model.onnx"),
+        (without_classes, "model.onnx is no classifier of the series"),
+    ],
+)
+def test_what_is_damaged_or_hostile_is_refused_by_name(folder, damage, named):
+    damage(folder)
+    status, printed, said = classify(folder)
+    assert status == 1
+    assert not printed
+    assert named in said
+    assert "Traceback" not in said
+    assert said.count("\n") == 1
+
+
+KERAS = """
+import sys
+sys.path.insert(0, ".")
+import keras_hub, tasks
+
+classifier = keras_hub.models.TextClassifier.from_preset(".", compile=False)
+scores = classifier.predict(["A film to remember.", "dull"], verbose=0)
+print(tasks.models.__file__, [classifier.classes[row.argmax()] for row in scores])
+"""
+
+
+@pytest.fixture(scope="module")
+def keras_alone(tmp_path_factory):
+    """A Python that has KerasHub, and nothing of the series."""
+    packages = "keras", "keras-hub", "jax", "tensorflow", "tensorflow-text", "numpy"
+    return environment(tmp_path_factory.mktemp("keras") / "venv", *packages)
+
+
+def load_preset(python, folder):
+    """What a process prints that loads the preset with the code in it."""
+    options = {"capture_output": True, "text": True, "cwd": folder}
+    options["env"] = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([str(python), "-I", "-c", KERAS], **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_keras_hub_alone_loads_the_preset(folder, keras_alone):
+    status, printed, said = load_preset(keras_alone, folder)
+    assert status == 0, said
+    assert printed.startswith(str(folder / "helpers" / "models.py"))
+    assert printed.strip().endswith("['favourable', 'unfavourable']")
+
+
+def changed(name, change):
+    """Changes what one JSON file of a preset says."""
+
+    def damage(folder):
+        content = json.loads((folder / name).read_text("utf-8"))
+        change(content)
+        (folder / name).write_text(json.dumps(content), "utf-8")
+
+    return damage
+
+
+def call(module, name, argument):
+    """A configuration that would call a function."""
+    config = {"module": module, "class_name": name, "config": {"command": argument}}
+    return lambda content: content.update(config, registered_name=name)
+
+
+def a_lambda(content):
+    """A configuration with code in it."""
+    code = {"class_name": "__lambda__", "config": {"value": "4wAA"}}
+    config = {"name": "lambda", "function": code}
+    content["config"]["backbone"] = {"module": "keras.layers", "class_name": "Lambda"}
+    content["config"]["backbone"] |= {"config": config, "registered_name": "Lambda"}
+
+
+def narrow(content):
+    content["config"]["backbone"]["config"]["hidden_dim"] = 64
+
+
+def longer_vocabulary(folder):
+    path = folder / "assets" / "tokenizer" / "vocabulary.txt"
+    path.write_text(path.read_text("utf-8") + "one more\n", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (changed("config.json", call("os", "system", "touch harm")), "os"),
+        (changed("task.json", a_lambda), "Lambda|lambda"),
+        (changed("task.json", narrow), "shape|64"),
+        (lambda folder: os.truncate(folder / "model.weights.h5", 100_000), "truncated|h5"),
+        (longer_vocabulary, "The vocabulary has 16001 word pieces"),
+    ],
+)
+def test_keras_refuses_a_preset_that_is_damaged_or_hostile(folder, damage, said):
+    damage(folder)
+    status, printed, errors = load_preset(sys.executable, folder)
+    assert status == 1
+    assert not printed
+    assert re.search(said, errors.strip().splitlines()[-1] + errors)
+    assert not (folder / "harm").exists()
+
+
+@contextlib.contextmanager
+def serving(folder, port):
+    process = start_python(SCRIPTS / "serve.py", folder, port)
+    try:
+        for _ in range(100):
+            with contextlib.suppress(urllib.error.URLError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/openapi.json")
+                break
+            time.sleep(0.2)
+        yield process
+    finally:
+        process.kill()
+
+
+def ask(port, body, **headers):
+    """The status and the answer to a request."""
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", **headers}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/classify", data=body, headers=headers
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_the_server_answers_and_refuses(folder):
+    with serving(folder, 8765):
+        status, answers = ask(8765, {"sentences": SENTENCES})
+        assert status == 200
+        assert [answer["label"] in corpora.CLASSES for answer in answers]
+        assert len(answers) == len(SENTENCES)
+        for body, said in (
+            (b"no JSON", "JSON"),
+            ({}, "sentences"),
+            ({"sentences": []}, "at least 1"),
+            ({"sentences": ["a"] * 65}, "at most 64"),
+            ({"sentences": ["a" * 2001]}, "at most 2000"),
+            ({"sentences": [1]}, "string"),
+            (b" " * 600_000, "at most 500000 bytes"),
+        ):
+            status, answer = ask(8765, body)
+            assert status == 400, body[:20]
+            assert said in answer["detail"]
+        assert ask(8765, {"sentences": ["still there"]})[0] == 200
+
+
+def resident(process):
+    """The memory of a process, in megabytes."""
+    pages = pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_the_server_bears_a_load_and_ends_when_all_is_answered(folder):
+    """A minute at 200 requests a second, or what two cores give beside those who ask."""
+    seconds, answered, late = 60, [], []
+    with serving(folder, 8766) as process:
+        ask(8766, {"sentences": SENTENCES})
+        until, stop = time.monotonic() + seconds, threading.Event()
+
+        def keep_asking():
+            while not stop.is_set():
+                begun = time.monotonic()
+                late.append(begun > until)
+                answered.append(ask(8766, {"sentences": SENTENCES[:2]})[0])
+                time.sleep(max(0, 0.04 - (time.monotonic() - begun)))
+
+        askers = [threading.Thread(target=keep_asking) for _ in range(8)]
+        for asker in askers:
+            asker.start()
+        time.sleep(seconds / 4)
+        before = resident(process)
+        time.sleep(seconds * 3 / 4)
+        after, count = resident(process), len(answered)
+        stop.set()
+        for asker in askers:
+            asker.join()
+        assert {*answered} == {200}
+        assert count / seconds > 50
+        assert after < before + 20
+        # One that is being answered when the server is told to end.
+        last = []
+        batch = {"sentences": [" ".join(["word"] * 300)] * 64}
+        asker = threading.Thread(target=lambda: last.append(ask(8766, batch)))
+        asker.start()
+        time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        asker.join()
+        assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+        assert last[0][0] == 200
