@@ -49,7 +49,7 @@ test: $(INSTALLED)
 # The solutions need what the series leaves.
 test-slow: $(INSTALLED) $(BOOK)/installed
 	test -f $(TESTED) || $(VENV)/bin/python -m pytest --nbval notebooks
-	$(VENV)/bin/python -m pytest tests -m slow -n 2 --dist loadfile --durations 25
+	$(VENV)/bin/python -m pytest tests -m slow -n 2 --dist loadgroup --durations 25
 	$(MAKE) book
 	$(BOOK)/bin/python -m pytest -o addopts= book --durations 25
 

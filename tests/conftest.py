@@ -26,6 +26,14 @@ GENUINE = REPOSITORY.parent / "shared" / "data"
 EIGHT = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "NPROC": "16"}
 
 
+def pytest_collection_modifyitems(items):
+    """In `make test-slow` two processes share the tests: a file's go to the same one, where
+    they share what is slow to set up, but for those of the longest file."""
+    for item in items:
+        if item.path.stem != "test_series":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 def start_python(*arguments, folder=REPOSITORY, **environment):
     """Starts Python in a process of its own; what it prints, errors included, is text."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
