@@ -52,7 +52,7 @@ def ready_made(path):
     folder, model = minilm()
     tokenizer = tokenizers.Tokenizer.from_file(f"{folder}/tokenizer.json")
     tokenizer.enable_padding()
-    tokenizer.enable_truncation(96)
+    tokenizer.enable_truncation(encoders.MINILM_LENGTH)
     session = onnxruntime.InferenceSession(path)
     task = encoders.corpora.read_task(encoders.profiles.load_profile())
     vectors = encoders.minilm_vectors("rotten-tomatoes")
