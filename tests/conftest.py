@@ -26,6 +26,8 @@ GENUINE = REPOSITORY.parent / "shared" / "data"
 EIGHT = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "NPROC": "16"}
 
 
+# First, because pytest-xdist reads the groups in this hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """In `make test-slow` two processes share the tests: a file's go to the same one, where
     they share what is slow to set up, but for those of the longest file."""
