@@ -14,9 +14,9 @@ INSTALLED := $(VENV)/installed
 TORCH := .venv-torch
 BOOK := .venv-book
 NOTEBOOKS := 01_setup_and_baseline 02_mlm_preprocessing 03_encoder_pretraining \
-	04_fine_tuning 05_using_your_encoder
+	04_fine_tuning 05_using_your_encoder 06_scaling_out
 ARTIFACTS := $(or $(patsubst ~/%,$(HOME)/%,$(TUTORIAL_ARTIFACTS)),$(CURDIR)/artifacts)
-TESTED := artifacts/tested/sample/05_using_your_encoder.json
+TESTED := artifacts/tested/sample/06_scaling_out.json
 
 # Large arrays in huge pages: a step of pretraining then takes a sixth less time, which it
 # would spend on page faults. For the C library of Linux; others don't read it.

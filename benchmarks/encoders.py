@@ -116,7 +116,8 @@ def run_cells(number, names, *words):
 
 def preprocessed(settings):
     """What notebooks 1 and 2 leave for these sizes; they are run if need be."""
-    sizes = {n: settings[n] for n in ("sequence_length", "hidden_dim") if n in settings}
+    names = "sequence_length", "hidden_dim", "vocabulary_size", "mask_rate"
+    sizes = {name: settings[name] for name in names if name in settings}
     folder = "-".join(["sample", *map(str, sizes.values())])
     os.environ["TUTORIAL_ARTIFACTS"] = str(KEPT / folder)
     profile = profiles.load_profile(**sizes)

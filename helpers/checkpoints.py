@@ -15,10 +15,10 @@ class Checkpoint(keras.callbacks.Callback):
     """Saves the whole state of a training once a minute, in a file that is always whole.
 
     The state is what the next step depends on: weights, optimizer, the seeds of dropout,
-    and how many of `fit`'s epochs are done, which tells the place in the data. A training
-    that goes on from it ends with the same weights, bit for bit (but on PyTorch, where
-    Keras' dropout has no seed of its own). `keras.callbacks.BackupAndRestore` leaves out
-    the seeds and what was measured, and takes what was saved with other settings.
+    and how many of `fit`'s epochs are done. A training that goes on from it ends with the
+    same weights, bit for bit (but on PyTorch, where Keras' dropout has no seed of its own).
+    `keras.callbacks.BackupAndRestore` leaves out the seeds and what was measured, and takes
+    what was saved with other settings.
 
     Args:
         model: a compiled `keras.Model`; where nothing was saved, `restore` puts it back to

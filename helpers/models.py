@@ -1,7 +1,4 @@
-"""The encoders of the series and the heads that go on them.
-
-Notebook 3 writes both encoders out and checks that these agree with them.
-"""
+"""The encoders of the series, as notebook 3 writes them out, and the heads on them."""
 
 import keras
 import keras_hub
@@ -17,9 +14,8 @@ EPSILON = 1e-5  # keeps a norm from dividing by zero
 class RotaryAttention(layers.Layer):
     """Self-attention whose queries and keys are turned by their position.
 
-    Rotary position embedding (Su et al., 2021, https://arxiv.org/abs/2104.09864). It has no
-    weights: the Dense layers before and after it have them. KerasHub's `TransformerEncoder`
-    has no place for a rotation between its projections and its attention.
+    Rotary position embedding (Su et al., 2021, https://arxiv.org/abs/2104.09864), for which
+    KerasHub's `TransformerEncoder` has no place. The Dense layers around it have weights.
 
     Takes queries, keys and values, each float `(batch, sequence, hidden)`, and a bool mask
     `(batch, sequence)`, False where a token is padding; gives float `(batch, sequence,
@@ -38,8 +34,11 @@ class RotaryAttention(layers.Layer):
         heads = (-1, length, self.num_heads, width // self.num_heads)
         query, key, value = (ops.reshape(x, heads) for x in (query, key, value))
         query, key = self.rotary(query), self.rotary(key)
+        scores = ops.einsum("bqhd,bkhd->bhqk", query, key) / heads[-1] ** 0.5
         mask = padding_mask[:, None, None, :]  # (batch, heads, query, key)
-        x = ops.dot_product_attention(query, key, value, mask=mask)
+        scores = ops.where(mask, ops.cast(scores, "float32"), -1e9)
+        shares = ops.cast(ops.softmax(scores), value.dtype)
+        x = ops.einsum("bhqk,bkhd->bqhd", shares, value)
         return ops.reshape(x, (-1, length, width))
 
     def get_config(self):

@@ -143,8 +143,7 @@ def _join(token_ids):
 
 
 def pack(token_ids, length):
-    """Joins texts and cuts the stream into full rows: int32 `(rows, length)`. Less than
-    one row is left over, at the end, and dropped."""
+    """Joins texts, cut into rows that are all full: int32 `(rows, length)`."""
     stream = _join(token_ids)
     return stream[: len(stream) // length * length].reshape(-1, length)
 

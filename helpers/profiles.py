@@ -75,7 +75,7 @@ def load_profile(name="sample", **overrides):
     return Profile(name, **{setting: _value(value) for setting, value in values.items()})
 
 
-def settings(profile, through=5):
+def settings(profile, through=6):
     """The settings that the notebooks up to number `through` read: a dict."""
     read = [name for name, (first, *_) in _SETTINGS.items() if 1 <= first <= through]
     return {name: getattr(profile, name) for name in read}

@@ -18,7 +18,7 @@ import helpers
 from helpers import corpora, preprocessing, profiles
 
 _NAMES = ["setup_and_baseline", "mlm_preprocessing", "encoder_pretraining", "fine_tuning"]
-_NAMES.append("using_your_encoder")
+_NAMES += ["using_your_encoder", "scaling_out"]
 NOTEBOOKS = {number: f"{number:02}_{name}" for number, name in enumerate(_NAMES, 1)}
 
 

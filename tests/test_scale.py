@@ -34,7 +34,7 @@ ran = runpy.run_path({!r})
 OFTEN = "checkpoints.Checkpoint.__init__.__defaults__ = (0.0,)  # after every epoch"
 SPLIT = """
 profile = profiles.load_profile(**json.loads(sys.argv[2]))
-backend, encoder = "jax", models.build_encoder(profile)
+import math
 {}
 keras.distribution.set_distribution(keras.distribution.ModelParallel(
     layout_map=layouts, batch_dim_name="batch", auto_shard_dataset=False))
@@ -171,8 +171,8 @@ def test_a_lost_host_is_noticed_and_the_pair_goes_on(pretrain, killed):
 
 
 def test_a_split_model_comes_to_the_loss_of_a_whole_one(pretrain):
-    """With the layouts of notebook 3."""
-    cells = nbformat.read(NOTEBOOKS[2], as_version=4).cells
+    """With the layouts of notebook 6."""
+    cells = nbformat.read(NOTEBOOKS[5], as_version=4).cells
     (cell,) = (cell for cell in cells if "layout" in cell.metadata.get("tags", []))
     process, alone = pretrain("alone")
     finish(process)

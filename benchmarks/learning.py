@@ -1,0 +1,111 @@
+"""`full` and `guide` side by side at their true width, on what two cores can bear.
+
+    python benchmarks/learning.py
+
+Both train in turns on the 25,000 reviews, with batches of 16 rows in the place of 128 and a
+vocabulary learnt from them; and `full` once more in bfloat16, which a processor computes
+slowly, but as a TPU does. Both schedules are those of 1,000 steps. Writes `learning.csv`,
+and the table in README.md.
+"""
+
+import common
+import encoders
+import numpy as np
+import pandas as pd
+
+import helpers
+
+helpers.choose_backend("jax")
+
+import keras
+from keras import ops
+
+from helpers import corpora, masking, preprocessing, profiles, training
+
+STEPS, BETWEEN, BATCH = 1000, 100, 16
+MEASURED = 512  # rows
+SETTINGS = {"corpus": "imdb", "task": "rotten-tomatoes", "vocabulary": "learnt"}
+SETTINGS |= {"batch_size": BATCH, "pretraining_steps": STEPS, "sentence_lengths": [24, 48]}
+RUNS = {
+    "guide": ("guide", "float32"),
+    "full": ("full", "float32"),
+    "full, bfloat16": ("full", "mixed_bfloat16"),
+}
+
+
+def build(name, precision, vocabulary, vectors, rows):
+    """A profile, its model and the policy under which it computes."""
+    profile = profiles.load_profile(name, **SETTINGS)
+    keras.config.set_dtype_policy(precision)
+    keras.utils.set_random_seed(profile.seed)
+    frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
+    start = vectors if profile.word_vectors else None
+    return (
+        profile,
+        training.pretraining_model(profile, STEPS, frequencies, start),
+        precision,
+    )
+
+
+def measure(model, rows):
+    """The loss on masked words, in nats: the same words for all models."""
+    profile = profiles.load_profile("guide", **SETTINGS)
+    losses = []
+    for features, labels, weights in masking.MaskedBatches(
+        rows, profile, MEASURED // BATCH
+    ):
+        found = model.predict_on_batch(features)
+        found = found.get("masked_words") if isinstance(found, dict) else found
+        loss = training.cross_entropy(labels["masked_words"], found)
+        chosen = weights["masked_words"] > 0
+        losses.append(ops.convert_to_numpy(loss)[chosen])
+    return float(np.concatenate(losses).mean())
+
+
+def finetune(profile, model, vocabulary):
+    """Accuracy on test sentences with all labels, in percent."""
+    encoder = model.get_layer(f"{profile.encoder}_encoder")
+    task = corpora.read_task(profile)
+    sides = [
+        (preprocessing.sentence_rows(side.text, vocabulary, profile), side.label.to_numpy())
+        for side in (task.train, task.test)
+    ]
+    epochs = profile.finetuning_epochs
+    classifier = training.train_classifier(
+        profile, *sides[0], profile.seed, epochs, encoder
+    )
+    found = training.class_probabilities(classifier, sides[1][0])
+    return 100 * np.mean(found.argmax(axis=1) == sides[1][1])
+
+
+if __name__ == "__main__":
+    guide = profiles.load_profile("guide")
+    vocabulary, vectors, rows, kept = encoders.preprocessed(
+        {
+            n: getattr(guide, n)
+            for n in ("sequence_length", "hidden_dim", "vocabulary_size", "mask_rate")
+        }
+    )
+    runs = {run: build(*chosen, vocabulary, vectors, rows) for run, chosen in RUNS.items()}
+    found = []
+    for step in range(0, STEPS + 1, BETWEEN):
+        for run, (profile, model, precision) in runs.items():
+            keras.config.set_dtype_policy(precision)
+            if step:
+                batches = masking.MaskedBatches(rows, profile, BETWEEN, step - BETWEEN)
+                model.fit(
+                    batches,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[keras.callbacks.TerminateOnNaN()],
+                )
+            found.append({"run": run, "steps": step, "loss": measure(model, kept)})
+            print(found[-1], flush=True)
+            pd.DataFrame(found).to_csv(common.FOLDER / "learning.csv", index=False)
+    for run, (profile, model, precision) in runs.items():
+        keras.config.set_dtype_policy(precision)
+        found.append(
+            {"run": run, "steps": STEPS, "accuracy": finetune(profile, model, vocabulary)}
+        )
+        print(found[-1], flush=True)
+        pd.DataFrame(found).to_csv(common.FOLDER / "learning.csv", index=False)

@@ -1,0 +1,186 @@
+"""What the steps of `guide` and `full` ask of a TPU, as its own compiler counts it.
+
+    pip install "libtpu==0.0.42.*"  # Linux on x86-64; no TPU is needed
+    python benchmarks/tpu.py
+
+Compiles every phase for chips of three generations: alone, four that share a batch, and
+four that share the weights. Writes `tpu.csv`, and a part of it as the table in README.md,
+where it says how far to trust these counts. They are exact for the program, and no times.
+"""
+
+import collections
+import math
+import os
+import re
+
+# The compiler would look for a TPU, and ask Google Cloud about it.
+os.environ |= {"JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1"}
+os.environ |= {"TPU_WORKER_HOSTNAMES": "localhost", "TPU_WORKER_ID": "0"}
+
+import common
+import encoders
+import pandas as pd
+
+import helpers
+
+helpers.choose_backend("jax")
+
+import jax
+import keras
+import numpy as np
+from jax.experimental import topologies
+
+from helpers import masking, models, profiles, training
+
+# As Google states them: operations a second in bfloat16, and bytes a second from memory.
+CHIPS = {
+    "v5e": ("v5e:2x2", 197e12, 819e9),
+    "v6e": ("v6e:2x2", 918e12, 1638e9),
+    "v5p": ("v5p:2x2x1", 459e12, 2765e9),
+}
+BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4}
+ARRAY = re.compile(r"\b(\w+)\[([\d,]*)\](\{[^}]*\})?")
+INSTRUCTION = re.compile(r"\s*(?:ROOT )?%?([\w.-]+) = (\(.*?\)|\S+) ([\w-]+)\((.*)")
+EXCHANGE = re.compile(r"(all-reduce|all-gather|reduce-scatter|all-to-all)(-start)?")
+# They move nothing, or what they begin is counted where it ends.
+FREE = {"parameter", "tuple", "get-tuple-element", "bitcast", "constant"}
+FREE |= {"copy-start", "slice-start", "async-start"}
+
+
+def pretraining(profile):
+    """The model of notebook 3, and a batch."""
+    frequencies = np.zeros(profile.vocabulary_size, "float32")
+    model = training.pretraining_model(profile, profile.pretraining_steps, frequencies)
+    rows = np.full((profile.batch_size, profile.sequence_length), 1000)
+    return model, masking.MaskedBatches(rows, profile, steps=1)[0]
+
+
+def finetuning(profile):
+    """The classifier of notebook 4, with two classes, and a batch."""
+    encoder = models.build_encoder(profile, training.FINETUNING_DROPOUT)
+    model = models.build_classifier(encoder, 2, training.FINETUNING_DROPOUT)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(training.adamw(1e-4, 1000), loss, metrics=["accuracy"])
+    sentences = training.FINETUNING_BATCH_SIZE
+    token_ids = np.ones((sentences, profile.sentence_lengths[-1]), "int32")
+    return model, (token_ids, np.ones(sentences, "int32"))
+
+
+PHASES = {
+    "pretraining": (pretraining, True),
+    "measuring": (pretraining, False),
+    "fine-tuning": (finetuning, True),
+}
+
+
+def compile_step(model, batch, train, devices, layouts=None):
+    """Compiles a step for some devices, which share the batch, or with a `LayoutMap` for
+    the weights and for the optimizer's state of each, these."""
+    model._symbolic_build(data_batch=batch)
+    model.optimizer.build(model.trainable_variables)
+    axes = ("batch", "model") if layouts else ("batch",)
+    shape = (1, len(devices)) if layouts else (len(devices),)
+    mesh = jax.sharding.Mesh(np.reshape(devices, shape), axes)
+    places = {each.path: layouts[each.path] for each in model.variables} if layouts else {}
+    split = {path.replace("/", "_"): found.axes for path, found in places.items() if found}
+
+    def spec(array, *axes):
+        sharding = jax.sharding.NamedSharding(mesh, jax.P(*axes))
+        return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=sharding)
+
+    def weight(variable):
+        path = variable.path.replace("/", "_")
+        found = [axes for name, axes in split.items() if name in path]
+        return spec(variable.value, *(found[0] if found else ()))
+
+    kinds = [model.trainable_variables, model.non_trainable_variables]
+    kinds += [model.optimizer.variables] if train else []
+    kinds += [model.metrics_variables]
+    state = [[weight(variable) for variable in kind] for kind in kinds]
+    data = jax.tree.map(lambda array: spec(array, "batch"), batch)
+    step = jax.jit(model.train_step if train else model.test_step, donate_argnums=0)
+    return step.trace(state, data).lower(lowering_platforms=("tpu",)).compile()
+
+
+def size(shapes, fast=True):
+    """Bytes of the arrays that a text names, perhaps without those in fast memory, which
+    are in the space that the compiler calls 1."""
+    return sum(
+        BYTES.get(kind, 0) * math.prod(int(n) for n in sides.split(",") if n)
+        for kind, sides, layout in ARRAY.findall(shapes)
+        if fast or "S(1)" not in layout
+    )
+
+
+def traffic(text):
+    """Bytes that a compiled program reads from a chip's main memory and writes to it, and
+    bytes that it exchanges with other chips."""
+    shapes, main, exchanged = {}, 0, collections.Counter()
+    for line in text[text.index("\nENTRY") :].splitlines():
+        if not (found := INSTRUCTION.match(line)):
+            continue
+        name, shapes[name], kind, rest = found[1], found[2], found[3], found[4]
+        if kind.endswith("-done"):
+            main += size(shapes[name])  # one of its sides is main memory
+        elif kind not in FREE:
+            inputs = re.findall(r"%([\w.-]+)", rest.partition("), ")[0])
+            both = [shapes[name], *(shapes[each] for each in inputs if each in shapes)]
+            main += sum(size(each, fast=False) for each in both)
+        if exchange := EXCHANGE.fullmatch(kind):
+            exchanged[exchange[1]] += size(found[2])
+    return main, exchanged
+
+
+def count(profile, phase, chip, devices, layouts=None):
+    """What one phase of a profile asks of so many chips: a dict."""
+    build, train = PHASES[phase]
+    policy = profile.precision.replace("bfloat16", "mixed_bfloat16")
+    keras.config.set_dtype_policy(policy)
+    topology, operations, memory = CHIPS[chip]
+    devices = topologies.get_topology_desc(topology, "tpu").devices[:devices]
+    compiled = compile_step(*build(profile), train, devices, layouts)
+    costs, needs = compiled.cost_analysis(), compiled.memory_analysis()
+    main, exchanged = traffic(compiled.as_text())
+    held = needs.argument_size_in_bytes + needs.temp_size_in_bytes
+    held += needs.output_size_in_bytes - needs.alias_size_in_bytes
+    return {
+        "profile": profile.name,
+        "phase": phase,
+        "chips": f"{len(devices)} {chip}" + (", split" if layouts else ""),
+        "GFLOP": costs["flops"] / 1e9,
+        "GB counted": costs["bytes accessed"] / 1e9,
+        "GB of traffic": main / 1e9,
+        "GB held": held / 1e9,
+        "MB exchanged": sum(exchanged.values()) / 1e6,
+        "ms of products": 1000 * costs["flops"] / operations,
+        "ms of traffic": 1000 * main / memory,
+    }
+
+
+def layouts():
+    """The layouts of notebook 6, for four devices."""
+    names = {"names": [f"cpu:{number}" for number in range(4)]}
+    return encoders.run_cells(6, names, "layouts = ")["layouts"]
+
+
+if __name__ == "__main__":
+    found = []
+    for name in "full", "guide":
+        profile = profiles.load_profile(name)
+        asked = [
+            (phase, chip, devices)
+            for chip in CHIPS
+            for devices in (1, 4)
+            for phase in PHASES
+        ]
+        for each in asked:
+            found.append(count(profile, *each))
+            print(found[-1], flush=True)
+        if profile.encoder == "rotary":
+            found.append(count(profile, "pretraining", "v5e", 4, layouts()))
+    table = pd.DataFrame(found)
+    table.round(4).to_csv(common.FOLDER / "tpu.csv", index=False)
+    common.replace_table(
+        "On a TPU",
+        table[table.chips.str.contains("v5e")].to_markdown(index=False, floatfmt=",.2f"),
+    )
