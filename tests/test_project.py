@@ -30,6 +30,16 @@ def test_pins_are_within_the_bounds_and_complete():
     # What the README says for GPUs and TPUs.
     readme = (REPOSITORY / "README.md").read_text("utf-8")
     assert {*re.findall(r'"jax\[[\w-]+\]==([\d.]+)"', readme)} == {pins["jax"]}
+    hooks = (REPOSITORY / ".pre-commit-config.yaml").read_text("utf-8")
+    assert f"rev: v{pins['ruff']} " in hooks
+
+
+def test_the_newest_version_is_the_same_everywhere():
+    changes = (REPOSITORY / "CHANGELOG.md").read_text("utf-8")
+    version, date = re.search(r"^## (\S+) - (\S+)$", changes, re.MULTILINE).groups()
+    assert version == PROJECT["version"]
+    citation = (REPOSITORY / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {version}\ndate-released: {date}\n" in citation
 
 
 @pytest.mark.parametrize(
@@ -132,7 +142,8 @@ def test_every_name_in_helpers_is_used_elsewhere():
 
 def written():
     """The pages that people read: path to Markdown."""
-    names = "README.md", "benchmarks/README.md", "notebooks/glossary.md"
+    names = "README.md", "CONTRIBUTING.md", "CHANGELOG.md"
+    names += "benchmarks/README.md", "notebooks/glossary.md"
     pages = {REPOSITORY / name: (REPOSITORY / name).read_text("utf-8") for name in names}
     for path in (*NOTEBOOKS, *SOLUTIONS):
         cells = nbformat.read(path, as_version=4).cells
@@ -182,7 +193,8 @@ def test_links_are_written_as_links():
 
 def test_words_are_spelt_as_dictionaries_have_them():
     folders = "helpers", "scripts", "notebooks", "benchmarks", "book"
-    run_python("-m", "codespell_lib", "README.md", *folders)
+    pages = "README.md", "CONTRIBUTING.md", "CHANGELOG.md"
+    run_python("-m", "codespell_lib", *pages, *folders)
 
 
 @pytest.mark.parametrize("path", [*NOTEBOOKS, *SOLUTIONS, REPOSITORY / "README.md"])
