@@ -1,0 +1,159 @@
+"""What the pretraining steps of `guide` and `full` ask of a GPU, as XLA compiles them.
+
+    pip install --no-deps --target build/cuda jax-cuda12-plugin==0.10.2 \\
+        jax-cuda12-pjrt==0.10.2 nvidia-cuda-nvcc-cu12  # Linux on x86-64, beside that JAX
+    PYTHONPATH=build/cuda python benchmarks/gpu.py
+
+Compiles for two of NVIDIA's cards, down to machine code, and no GPU is needed: the compiler
+is told what the card is like. Writes `gpu.csv`, and prints it as a table.
+
+On a card the compiler also times several kernels for each product. Here it can't: which it
+calls there, and how much memory these need, may differ.
+"""
+
+import collections
+import math
+import re
+
+import common
+import pandas as pd
+import tpu  # chooses the backend
+
+# isort: split
+import jax
+import keras
+from jax.experimental import topologies
+
+from helpers import profiles
+
+# In the words of XLA's `GpuTargetConfigProto`; sizes are in bytes, the bandwidth in bytes a
+# second. The first lines are the same for both.
+BOTH = """
+    platform_name: "CUDA" dnn_version_info { major: 9 } gpu_device_info {
+    threads_per_warp: 32 threads_per_block_limit: 1024 fpus_per_core: 64
+    block_dim_limit_x: 2147483647 block_dim_limit_y: 65535 block_dim_limit_z: 65535
+    registers_per_core_limit: 65536 registers_per_block_limit: 65536
+    shared_memory_per_block: 49152
+"""
+CARDS = {
+    "T4": """
+        cuda_compute_capability { major: 7 minor: 5 } core_count: 40
+        threads_per_core_limit: 1024 clock_rate_ghz: 1.59 l2_cache_size: 4194304
+        shared_memory_per_core: 65536 shared_memory_per_block_optin: 65536
+        memory_bandwidth: 320000000000 device_memory_size: 15800000000
+    """,
+    "A100": """
+        cuda_compute_capability { major: 8 minor: 0 } core_count: 108
+        threads_per_core_limit: 2048 clock_rate_ghz: 1.41 l2_cache_size: 41943040
+        shared_memory_per_core: 167936 shared_memory_per_block_optin: 166912
+        memory_bandwidth: 1555000000000 device_memory_size: 42500000000
+    """,
+}
+# A callback can't be lowered without a GPU, but something else might ask for the host.
+HOST = re.compile("callback|annotate_device_placement|_host|infeed|outfeed|send|recv")
+KERNEL = re.compile(r'custom_call_target="([^"]*)"|"kind":"(__triton[^"]*)"')
+
+
+def card(name):
+    """A device of JAX that can be compiled for, and not computed on."""
+    config = f'device_description_str: "{name}" {BOTH} {CARDS[name]} }}'
+    options = {"target_config": config, "topology": "1x1x1"}
+    return topologies.get_topology_desc("", "cuda", **options).devices[0]
+
+
+def compile_step(model, batch, device):
+    """A step of pretraining for a device: lowered, and compiled."""
+    model._symbolic_build(data_batch=batch)
+    model.optimizer.build(model.trainable_variables)
+    here = jax.sharding.SingleDeviceSharding(device)
+
+    def spec(array):
+        return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=here)
+
+    kinds = [model.trainable_variables, model.non_trainable_variables]
+    kinds += [model.optimizer.variables, model.metrics_variables]
+    state = [[spec(variable.value) for variable in kind] for kind in kinds]
+    step = jax.jit(model.train_step, donate_argnums=0)
+    traced = step.trace(state, jax.tree.map(spec, batch))
+    lowered = traced.lower(lowering_platforms=("cuda",))
+    return lowered, lowered.compile()
+
+
+def instructions(text):
+    """Each instruction of a compiled program: whether it is on its own, not a part of a
+    fusion; its kind, its arrays, those of its inputs, as `(type, sides)`, and its line."""
+    shapes, alone = {}, False
+    for line in text.splitlines():
+        alone = alone or line.startswith("ENTRY")
+        if found := tpu.INSTRUCTION.match(line):
+            shapes[found[1]] = [
+                (kind, tuple(int(side) for side in sides.split(",") if side))
+                for kind, sides, _ in tpu.ARRAY.findall(found[2])
+            ]
+            names = re.findall(r"%([\w.-]+)", found[4].partition("), ")[0])
+            inputs = [each for name in names for each in shapes.get(name, [])]
+            yield alone, found[3], shapes[found[1]], inputs, line
+
+
+def contents(text, profile):
+    """What there is in a compiled program: a dict."""
+    size = profile.batch_size * profile.predictions_per_sequence * profile.vocabulary_size
+    square = (profile.sequence_length, profile.sequence_length)
+    names = "products", "of attention", "of the head", "kernels called"
+    names += "logits written", "logits read"
+    found = {name: collections.Counter() for name in names}
+    for alone, kind, outputs, inputs, line in instructions(text):
+        # Padded, they are larger.
+        written = [dtype for dtype, sides in outputs if math.prod(sides) >= size]
+        read = [dtype for dtype, sides in inputs if math.prod(sides) >= size]
+        kernel = "".join((KERNEL.findall(line) or [""])[0])
+        found["kernels called"].update([kernel] if kernel else [])
+        if alone and kind not in tpu.FREE:
+            found["logits written"].update(written)
+            found["logits read"].update(read)
+        if kind == "dot" or "cublas" in kernel:
+            types = "/".join(sorted({dtype for dtype, _ in inputs[:2]}))
+            found["products"][types] += 1
+            if written or read:
+                found["of the head"][types] += 1
+            if any(sides[-2:] == square for _, sides in inputs[:2] + outputs[:1]):
+                found["of attention"][types] += 1
+    return {
+        name: ", ".join(f"{n} {each}" for each, n in sorted(counter.items())) or "none"
+        for name, counter in found.items()
+    } | {"float64 arrays": len(re.findall(r"\bf64\[\d", text))}
+
+
+def count(profile, name):
+    """What the pretraining step of a profile asks of a card: a dict."""
+    numbers = re.search(r"major: (\d+).*memory_size: (\d+)", CARDS[name], re.DOTALL)
+    capability, size = map(int, numbers.groups())
+    # As `training.use_devices` chooses it
+    precision = profile.precision if capability >= 8 else "float32"
+    keras.config.set_dtype_policy(precision.replace("bfloat16", "mixed_bfloat16"))
+    lowered, compiled = compile_step(*tpu.pretraining(profile), card(name))
+    needs = compiled.memory_analysis()
+    held = needs.argument_size_in_bytes + needs.temp_size_in_bytes
+    held += needs.output_size_in_bytes - needs.alias_size_in_bytes
+    return {
+        "profile": profile.name,
+        "card": name,
+        "precision": precision,
+        "GB of arguments": needs.argument_size_in_bytes / 1e9,
+        "GB temporary": needs.temp_size_in_bytes / 1e9,
+        "GB held": held / 1e9,
+        "GB of the card": size / 1e9,
+        **contents(compiled.as_text(), profile),
+        "uses of the host": len(HOST.findall(lowered.as_text() + compiled.as_text())),
+    }
+
+
+if __name__ == "__main__":
+    found = []
+    for profile in map(profiles.load_profile, ("guide", "full")):
+        for name in CARDS:
+            found.append(count(profile, name))
+            print(found[-1], flush=True)
+    table = pd.DataFrame(found)
+    table.round(4).to_csv(common.FOLDER / "gpu.csv", index=False)
+    print(table.to_markdown(index=False, floatfmt=",.2f"))
