@@ -5,7 +5,7 @@
     PYTHONPATH=build/cuda python benchmarks/gpu.py
 
 Compiles for two of NVIDIA's cards, down to machine code, and no GPU is needed: the compiler
-is told what the card is like. Writes `gpu.csv`, and prints it as a table.
+is told what the card is like. Writes `gpu.csv`, and a table in README.md.
 
 On a card the compiler also times several kernels for each product. Here it can't: which it
 calls there, and how much memory these need, may differ.
@@ -156,4 +156,5 @@ if __name__ == "__main__":
             print(found[-1], flush=True)
     table = pd.DataFrame(found)
     table.round(4).to_csv(common.FOLDER / "gpu.csv", index=False)
-    print(table.to_markdown(index=False, floatfmt=",.2f"))
+    few = table.drop(columns=["GB of arguments", "GB temporary", "kernels called"])
+    common.replace_table("On a GPU", few.to_markdown(index=False, floatfmt=",.1f"))

@@ -24,6 +24,8 @@ from helpers import corpora, masking, preprocessing, profiles, training
 
 STEPS, BETWEEN, BATCH = 1000, 100, 16
 MEASURED = 512  # rows
+TOKENS = BATCH * 128  # in a step
+FIGURES = common.FOLDER / "learning.csv"
 SETTINGS = {"corpus": "imdb", "task": "rotten-tomatoes", "vocabulary": "learnt"}
 SETTINGS |= {"batch_size": BATCH, "pretraining_steps": STEPS, "sentence_lengths": [24, 48]}
 RUNS = {
@@ -78,34 +80,40 @@ def finetune(profile, model, vocabulary):
     return 100 * np.mean(found.argmax(axis=1) == sides[1][1])
 
 
+def report(found):
+    """Keeps what was found, and puts it into README.md."""
+    table = pd.DataFrame(found)
+    table.round(3).to_csv(FIGURES, index=False)
+    losses = table.dropna(subset="loss").pivot(index="steps", columns="run", values="loss")
+    losses = losses[[*RUNS]].map("{:.2f}".format).reset_index()
+    losses.insert(1, "tokens", (losses.steps * TOKENS).map("{:,}".format))
+    losses = losses.astype({"steps": str})
+    if "accuracy" in table:
+        right = table.dropna(subset="accuracy").set_index("run").accuracy
+        right = right.map("{:.1f} %".format)
+        losses.loc[len(losses)] = {"steps": "fine-tuned", "tokens": "", **right}
+    text = losses.to_markdown(index=False, disable_numparse=True)
+    common.replace_table("`full` against `guide`", text)
+
+
 if __name__ == "__main__":
     guide = profiles.load_profile("guide")
-    vocabulary, vectors, rows, kept = encoders.preprocessed(
-        {
-            n: getattr(guide, n)
-            for n in ("sequence_length", "hidden_dim", "vocabulary_size", "mask_rate")
-        }
-    )
-    runs = {run: build(*chosen, vocabulary, vectors, rows) for run, chosen in RUNS.items()}
+    names = "sequence_length", "hidden_dim", "vocabulary_size", "mask_rate"
+    sizes = {name: getattr(guide, name) for name in names}
+    vocabulary, vectors, rows, kept = encoders.preprocessed(sizes)
+    runs = {run: build(*each, vocabulary, vectors, rows) for run, each in RUNS.items()}
     found = []
     for step in range(0, STEPS + 1, BETWEEN):
         for run, (profile, model, precision) in runs.items():
             keras.config.set_dtype_policy(precision)
             if step:
                 batches = masking.MaskedBatches(rows, profile, BETWEEN, step - BETWEEN)
-                model.fit(
-                    batches,
-                    shuffle=False,
-                    verbose=0,
-                    callbacks=[keras.callbacks.TerminateOnNaN()],
-                )
+                callbacks = [training.Progress()]  # stops what has diverged
+                model.fit(batches, shuffle=False, verbose=0, callbacks=callbacks)
             found.append({"run": run, "steps": step, "loss": measure(model, kept)})
-            print(found[-1], flush=True)
-            pd.DataFrame(found).to_csv(common.FOLDER / "learning.csv", index=False)
+            report(found)
     for run, (profile, model, precision) in runs.items():
         keras.config.set_dtype_policy(precision)
-        found.append(
-            {"run": run, "steps": STEPS, "accuracy": finetune(profile, model, vocabulary)}
-        )
-        print(found[-1], flush=True)
-        pd.DataFrame(found).to_csv(common.FOLDER / "learning.csv", index=False)
+        right = finetune(profile, model, vocabulary)
+        found.append({"run": run, "steps": STEPS, "accuracy": right})
+        report(found)

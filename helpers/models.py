@@ -106,6 +106,8 @@ class Encoder(keras_hub.models.Backbone):
         shape, options = [sizes["vocabulary_size"], sizes["hidden_dim"]], {}
         if rotary := sizes["encoder"] == "rotary":
             options["embeddings_initializer"] = keras.initializers.RandomNormal(stddev=0.02)
+            # Else the tied head computes in float32, whatever the policy.
+            options["reverse_dtype"] = keras.config.dtype_policy().compute_dtype
             embedding, norm = keras_hub.layers.ReversibleEmbedding, layers.RMSNormalization
         else:
             shape.insert(1, sizes["positions"])
@@ -166,7 +168,9 @@ def build_pretraining_model(encoder, profile, log_frequencies):
     x = encoder(inputs["token_ids"])
     head = keras_hub.layers.MaskedLMHead(token_embedding=token_embedding(encoder))
     outputs = {"masked_words": head(x, mask_positions=inputs["mask_positions"])}
-    output_bias(head).assign(log_frequencies)
+    # Its `bias_initializer` would reach its Dense, too.
+    bias = next(weight for weight in head.weights if weight.name == "output_bias")
+    bias.assign(log_frequencies)
     if profile.neighbour_weight:
         outputs["neighbours"] = _neighbour_similarity(x)
     return keras.Model(inputs, outputs, name="pretraining_model")
@@ -180,11 +184,6 @@ def _neighbour_similarity(x, temperature=0.1):
     vectors = ops.normalize(ops.mean(ops.cast(x, "float32"), axis=1), axis=-1)
     pairs = ops.reshape(vectors, (-1, 2, x.shape[-1]))
     return ops.matmul(pairs[:, 0], ops.transpose(pairs[:, 1])) / temperature
-
-
-def output_bias(head):
-    """The bias of a `MaskedLMHead`; its `bias_initializer` would reach its Dense, too."""
-    return next(weight for weight in head.weights if weight.name == "output_bias")
 
 
 def build_classifier(encoder, num_classes, dropout):

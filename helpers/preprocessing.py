@@ -132,8 +132,7 @@ def tokenize(texts, vocabulary, profile):
 
 def pad(token_ids, length):
     """Puts each text into a row of its own, cut or filled up: int32 `(texts, length)`."""
-    options = {"padding": "post", "truncating": "post"}
-    return keras.utils.pad_sequences(token_ids, length, value=PAD, **options)
+    return keras.utils.pad_sequences(token_ids, length, padding="post", truncating="post")
 
 
 def _join(token_ids):
@@ -206,8 +205,7 @@ def open_rows(profile, path):
     pairs = stream[: len(stream) // (2 * length) * 2 * length].reshape(-1, 2 * length)
     kept = min(VALIDATION_ROWS // 2, max(math.ceil(least / 2), len(pairs) // 10))
     if 2 * (len(pairs) - kept) < least:
-        few = f"The corpus gives {2 * len(pairs)} rows of {length} tokens, too few for"
-        few += f" batches of {least}"
+        few = f"{2 * len(pairs)} rows of {length} tokens are too few for batches of {least}"
         raise ValueError(f"{few}: lower `batch_size`, or take more text.")
     starts = np.append(0, np.flatnonzero(stream == SEP) + 1)
     texts = [hash(stream[slice(*text)].tobytes()) for text in itertools.pairwise(starts)]

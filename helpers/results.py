@@ -99,8 +99,7 @@ def read_preprocessing(profile):
 def bootstrap_interval(values, seed=0):
     """The 95 % interval of a mean over test sentences, a pair of floats, from a float array
     with the share of seeds that got each right, or the difference of two such shares."""
-    rng = np.random.default_rng(seed)
-    options = {"n_resamples": 5000, "batch": 500, "method": "percentile", "rng": rng}
+    options = {"n_resamples": 5000, "batch": 500, "method": "percentile", "rng": seed}
     values = np.asarray(values, dtype=float)
     interval = scipy.stats.bootstrap((values,), np.mean, **options).confidence_interval
     return float(interval.low), float(interval.high)

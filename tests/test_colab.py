@@ -12,15 +12,15 @@ from conftest import NOTEBOOKS, REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-# Colab has had Python 3.13 since August 2026. JAX and TensorFlow are those of its image
-# 2026.07, which was for 3.12; that one's NumPy and pandas were too old for 3.13. The image
-# for TPUs has no TensorFlow.
+# Colab has had Python 3.13 since August 2026. These are of its package lists from then
+# (github.com/googlecolab/backend-info, commit f140424), but for the GPU's JAX, which that
+# of June had. The image for TPUs has neither TensorFlow nor KerasHub.
 KEPT = {
     "gpu": {"jax==0.7.2", "numpy==2.1.3", "tensorflow==2.20.0"},
-    "tpu": {"jax==0.7.2", "numpy==2.1.3", "libtpu==0.0.23"},
+    "tpu": {"jax==0.7.2", "numpy==2.1.3", "libtpu==0.0.21.1"},
 }
-# A Keras that is too old for the series; and nbclient in the place of Colab's front end.
-THERE = ["pandas==2.2.3", "keras==3.10.0", "ipykernel", "nbclient"]
+# KerasHub, which is too old for the series, and what stands for Colab's front end.
+THERE = ["pandas==2.2.3", "keras==3.13.2", "keras-hub==0.26.0", "ipykernel", "nbclient"]
 
 # Enough to run every cell.
 OVERRIDES = {"hidden_dim": 32, "num_layers": 1, "pretraining_steps": 5}
@@ -80,7 +80,8 @@ def machine(request, tmp_path_factory):
     run(python, "-m", "venv", folder / "venv", env=environment)
     python = folder / "venv" / "bin" / "python"
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
-    run(*pip, "install", "--quiet", *KEPT[request.param], *THERE)
+    there = [each for each in THERE if request.param == "gpu" or "hub" not in each]
+    run(*pip, "install", "--quiet", *KEPT[request.param], *there)
     ours = "KERAS_", "JAX_", "TUTORIAL_", "PYTHON", "VIRTUAL_ENV"
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     address = re.search(r'Repository = "(.*)"', (REPOSITORY / "pyproject.toml").read_text())
@@ -114,7 +115,7 @@ def test_each_notebook_runs_alone(machine, tmp_path, path):
     assert [left.name for left in tmp_path.iterdir()] == [path.name]
     installed = run(*pip, "freeze").splitlines()
     assert kept < {*installed}
-    assert "keras==3.10.0" not in installed
+    assert "keras-hub==0.26.0" not in installed
     for cell in nbformat.read(tmp_path / path.name, as_version=4).cells:
         for output in cell.get("outputs", []):
             assert output.get("name") != "stderr", output.text

@@ -212,7 +212,7 @@ def test_too_few_rows_for_a_batch_are_refused(profile, vocabulary, tmp_path):
     few = dataclasses.replace(profile, sequence_length=10)
     learn, kept, _ = preprocessing.open_rows(dataclasses.replace(few, batch_size=14), path)
     assert (len(learn), len(kept)) == (16, 14)
-    with pytest.raises(ValueError, match=r"gives 30 rows .* lower `batch_size`"):
+    with pytest.raises(ValueError, match=r"30 rows .* lower `batch_size`"):
         preprocessing.open_rows(few, path)
 
 

@@ -1,9 +1,14 @@
-"""scripts/pretrain.py: killed, on many devices, on two hosts, and with a split model."""
+"""scripts/pretrain.py: killed, on many devices, on two hosts, and with a split model; and
+its step as a TPU's compiler counts it."""
 
 import contextlib
+import csv
 import dataclasses
+import importlib.metadata
 import json
+import platform
 import random
+import re
 import socket
 import time
 
@@ -11,7 +16,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from conftest import EIGHT, NOTEBOOKS, REPOSITORY, finish, start_python
+from conftest import EIGHT, NOTEBOOKS, REPOSITORY, finish, run_python, start_python
 from helpers import preprocessing, profiles, results
 
 pytestmark = pytest.mark.slow
@@ -182,3 +187,31 @@ def test_a_split_model_comes_to_the_loss_of_a_whole_one(pretrain):
     for part in "token_embedding", "query", "key", "value", "feedforward_output":
         assert f"{part}/" in printed
     assert_same_losses(split, alone)
+
+
+COUNT = """
+import json, tpu
+print(json.dumps(tpu.count("full", "pretraining", "v5e", 1, "batch")))
+"""
+
+
+@pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"),
+    reason="the TPU's compiler is for Linux on x86-64",
+)
+def test_a_step_on_a_tpu_has_not_grown(tmp_path):
+    """The step of `full`, in benchmarks/tpu.csv. What the compiler keeps in a chip's fast
+    memory may change with little; one pass more over the logits, 0.25 GB, is noticed."""
+    wanted = "\n".join(importlib.metadata.requires("jax"))
+    libtpu = re.search(r"libtpu==[\d.*]+", wanted)[0]  # the one that this JAX names
+    # Beside the environment: where libtpu is installed, JAX looks for a TPU.
+    run_python("-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, libtpu)
+    folders = tmp_path, REPOSITORY / "benchmarks", REPOSITORY
+    environment = {"PYTHONPATH": ":".join(map(str, folders))}
+    printed = run_python("-c", COUNT, **environment)
+    found = json.loads(printed.splitlines()[-1])
+    rows = csv.DictReader((REPOSITORY / "benchmarks" / "tpu.csv").open(encoding="utf-8"))
+    known = next(row for row in rows if row["profile"] == "full")
+    assert found["GB of traffic"] < 1.07 * float(known["GB of traffic"])
+    assert found["GB held"] < 1.1 * float(known["GB held"])
+    assert found["MB exchanged"] == 0
