@@ -9,6 +9,7 @@ again, and a part of it as the table in README.md, which says how far to trust i
 """
 
 import collections
+import dataclasses
 import itertools
 import math
 import os
@@ -63,7 +64,9 @@ def finetuning(profile):
     encoder = models.build_encoder(profile, training.FINETUNING_DROPOUT)
     model = models.build_classifier(encoder, 2, training.FINETUNING_DROPOUT)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(training.adamw(1e-4, 1000), loss, metrics=["accuracy"])
+    optimizer = dataclasses.replace(profile, optimizer="adamw")
+    optimizer = training.pretraining_optimizer(optimizer, profile.pretraining_steps)
+    model.compile(optimizer, loss, metrics=["accuracy"])
     sentences = training.FINETUNING_BATCH_SIZE
     token_ids = np.ones((sentences, profile.sentence_lengths[-1]), "int32")
     return model, (token_ids, np.ones(sentences, "int32"))

@@ -73,7 +73,7 @@ def learning_rate(peak, steps):
     return keras.optimizers.schedules.CosineDecay(0.0, max(1, steps - rise), **options)
 
 
-def adamw(peak, steps):
+def _adamw(peak, steps):
     """AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101)."""
     rate = learning_rate(peak, steps)
     return keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
@@ -83,7 +83,7 @@ def pretraining_optimizer(profile, steps):
     """AdamW, or Muon (Jordan, 2024, https://kellerjordan.github.io/posts/muon/), which
     makes a matrix's update orthogonal, and leaves embeddings, norms and biases to Adam."""
     if profile.optimizer == "adamw":
-        return adamw(profile.learning_rate, steps)
+        return _adamw(profile.learning_rate, steps)
     rate = learning_rate(profile.learning_rate, steps)
     options = {"adam_weight_decay": 0.01, "adam_lr_ratio": profile.embedding_rate}
     return keras.optimizers.Muon(rate, weight_decay=0.01, global_clipnorm=1.0, **options)
@@ -220,7 +220,7 @@ def train_classifier(profile, token_ids, labels, seed, epochs, start=None, head_
     batch_size = min(FINETUNING_BATCH_SIZE, len(labels))
     steps = len(labels) // batch_size
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(adamw(peak, epochs * steps), loss, metrics=["accuracy"])
+    model.compile(_adamw(peak, epochs * steps), loss, metrics=["accuracy"])
     batches = sentence_batches(
         token_ids, labels, profile.sentence_lengths, batch_size, seed
     )

@@ -405,7 +405,7 @@ GOOD = some_of("a", "b")
         (GOOD + " ,b\n", "Row 41 of mine.csv lacks text or label"),
         (GOOD + '"a,b\n', "mine.csv: .*mend the file"),
         (GOOD.encode() + b"caf\xe9,b\n", "mine.csv: .*utf-8.*mend the file"),
-        (some_of("a"), "has 1 classes"),
+        (some_of("a"), "Of 1 classes"),
         (GOOD + "t,c\nu,c\nv,c\nw,c\n", "`c` has 4 sentences: give two classes or more"),
     ],
 )

@@ -4,6 +4,7 @@ import ast
 import re
 
 import nbformat
+import pandas as pd
 import pytest
 
 from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS
@@ -130,3 +131,18 @@ def test_the_table_in_the_readme_is_that_of_notebook_4():
     stored = "\n".join(stored_text(nbformat.read(NOTEBOOKS[3], as_version=4)))
     for row in rows:
         assert re.search(" +".join(map(re.escape, row)), stored), row
+
+
+def test_notebook_6_has_the_figures_of_the_benchmark():
+    """Of the profile `full` on one chip of a TPU v5e and on four."""
+    steps = pd.read_csv(REPOSITORY / "benchmarks" / "tpu.csv")
+    steps = steps.query("profile == 'full' and chip == 'v5e' and shared == 'batch'")
+    source = NOTEBOOKS[5].read_text("utf-8")
+    rows = re.findall(r'"(\S+), (\d) chips?\\": \(([\d.]+), ([\d.]+), ([\d.]+)\)', source)
+    assert len(rows) == 4
+    for phase, chips, *figures in rows:
+        of_phase = steps[(steps.phase == phase) & (steps.chips == int(chips))]
+        (step,) = of_phase.to_dict("records")
+        names = "GFLOP", "GB of traffic", "MB exchanged"
+        for name, figure in zip(names, figures, strict=True):
+            assert float(figure) == pytest.approx(step[name], rel=2e-3, abs=0.05), name
