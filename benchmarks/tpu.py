@@ -168,11 +168,11 @@ def layouts(profile):
 
 def asked():
     """Profile, phase, chip, number of chips, and how they share: all that is compiled."""
-    for chip, name in itertools.product(CHIPS, ("full", "guide")):
-        for devices, phase in itertools.product((1, 4), PHASES):
-            yield name, phase, chip, devices, "batch"
     for chip in CHIPS:
         yield "full", "pretraining", chip, 4, "weights"
+    for each in itertools.product(("full", "guide"), CHIPS, (1, 4), PHASES):
+        name, chip, devices, phase = each
+        yield name, phase, chip, devices, "batch"
 
 
 if __name__ == "__main__":
