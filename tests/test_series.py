@@ -40,7 +40,7 @@ from helpers import corpora
 corpora.FILES = pathlib.Path({files!r})
 choose = helpers.choose_backend
 
-def chosen(backend):
+def chosen(backend="jax"):
     name = choose(backend)
     import keras
     from helpers import training
