@@ -77,6 +77,8 @@ PHASES = {
     "measuring": (pretraining, False),
     "fine-tuning": (finetuning, True),
 }
+# Of the rows of the table
+ORDER = ["full", "guide", *PHASES, *CHIPS, 1, 4, "batch", "weights"]
 
 
 def compile_step(model, batch, train, devices, layouts=None):
@@ -184,6 +186,7 @@ if __name__ == "__main__":
             table = pd.concat([table, pd.DataFrame([found])], ignore_index=True)
             table.round(3).to_csv(FIGURES, index=False)
             print(found, flush=True)
+    table = table.sort_values([*KEYS], key=lambda each: each.map(ORDER.index))
     some = (table.phase == "pretraining") | (table.chip == "v5e")
     text = table[some].to_markdown(index=False, floatfmt=",.2f")
     common.replace_table("On a TPU", text)
