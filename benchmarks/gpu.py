@@ -20,7 +20,6 @@ import pandas as pd
 import tpu  # chooses the backend
 
 # isort: split
-import jax
 import keras
 from jax.experimental import topologies
 
@@ -59,24 +58,6 @@ def card(name):
     config = f'device_description_str: "{name}" {BOTH} {CARDS[name]} }}'
     options = {"target_config": config, "topology": "1x1x1"}
     return topologies.get_topology_desc("", "cuda", **options).devices[0]
-
-
-def compile_step(model, batch, device):
-    """A step of pretraining for a device: lowered, and compiled."""
-    model._symbolic_build(data_batch=batch)
-    model.optimizer.build(model.trainable_variables)
-    here = jax.sharding.SingleDeviceSharding(device)
-
-    def spec(array):
-        return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=here)
-
-    kinds = [model.trainable_variables, model.non_trainable_variables]
-    kinds += [model.optimizer.variables, model.metrics_variables]
-    state = [[spec(variable.value) for variable in kind] for kind in kinds]
-    step = jax.jit(model.train_step, donate_argnums=0)
-    traced = step.trace(state, jax.tree.map(spec, batch))
-    lowered = traced.lower(lowering_platforms=("cuda",))
-    return lowered, lowered.compile()
 
 
 def instructions(text):
@@ -131,7 +112,8 @@ def count(profile, name):
     # As `training.use_devices` chooses it
     precision = profile.precision if capability >= 8 else "float32"
     keras.config.set_dtype_policy(precision.replace("bfloat16", "mixed_bfloat16"))
-    lowered, compiled = compile_step(*tpu.pretraining(profile), card(name))
+    lowered = tpu.lower_step(*tpu.pretraining(profile), True, [card(name)], "cuda")
+    compiled = lowered.compile()
     needs = compiled.memory_analysis()
     held = needs.argument_size_in_bytes + needs.temp_size_in_bytes
     held += needs.output_size_in_bytes - needs.alias_size_in_bytes

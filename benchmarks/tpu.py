@@ -81,8 +81,8 @@ PHASES = {
 ORDER = ["full", "guide", *PHASES, *CHIPS, 1, 4, "batch", "weights"]
 
 
-def compile_step(model, batch, train, devices, layouts=None):
-    """Compiles a step for some devices, which share the batch; with a `LayoutMap` pairs of
+def lower_step(model, batch, train, devices, platform="tpu", layouts=None):
+    """Lowers a step for some devices, which share the batch; with a `LayoutMap` pairs of
     them share the weights as well, and the optimizer's state of each."""
     model._symbolic_build(data_batch=batch)
     model.optimizer.build(model.trainable_variables)
@@ -107,7 +107,7 @@ def compile_step(model, batch, train, devices, layouts=None):
     state = [[weight(variable) for variable in kind] for kind in kinds]
     data = jax.tree.map(lambda array: spec(array, "batch"), batch)
     step = jax.jit(model.train_step if train else model.test_step, donate_argnums=0)
-    return step.trace(state, data).lower(lowering_platforms=("tpu",)).compile()
+    return step.trace(state, data).lower(lowering_platforms=(platform,))
 
 
 def size(shapes, fast=True):
@@ -147,7 +147,7 @@ def count(name, phase, chip, devices, shared):
     topology, operations, memory = CHIPS[chip]
     devices = topologies.get_topology_desc(topology, "tpu").devices[:devices]
     split = layouts(profile) if shared == "weights" else None
-    compiled = compile_step(*build(profile), train, devices, split)
+    compiled = lower_step(*build(profile), train, devices, layouts=split).compile()
     costs, needs = compiled.cost_analysis(), compiled.memory_analysis()
     main, exchanged = traffic(compiled.as_text())
     held = needs.argument_size_in_bytes + needs.temp_size_in_bytes
