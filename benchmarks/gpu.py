@@ -115,15 +115,13 @@ def count(profile, name):
     lowered = tpu.lower_step(*tpu.pretraining(profile), True, [card(name)], "cuda")
     compiled = lowered.compile()
     needs = compiled.memory_analysis()
-    held = needs.argument_size_in_bytes + needs.temp_size_in_bytes
-    held += needs.output_size_in_bytes - needs.alias_size_in_bytes
     return {
         "profile": profile.name,
         "card": name,
         "precision": precision,
         "GB of arguments": needs.argument_size_in_bytes / 1e9,
         "GB temporary": needs.temp_size_in_bytes / 1e9,
-        "GB held": held / 1e9,
+        "GB held": tpu.held(needs) / 1e9,
         "GB of the card": size / 1e9,
         **contents(compiled.as_text(), profile),
         "uses of the host": len(HOST.findall(lowered.as_text() + compiled.as_text())),

@@ -42,11 +42,8 @@ def build(name, precision, vocabulary, vectors, rows):
     keras.utils.set_random_seed(profile.seed)
     frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
     start = vectors if profile.word_vectors else None
-    return (
-        profile,
-        training.pretraining_model(profile, STEPS, frequencies, start),
-        precision,
-    )
+    model = training.pretraining_model(profile, STEPS, frequencies, start)
+    return profile, model, precision
 
 
 def measure(model, rows):
@@ -56,8 +53,7 @@ def measure(model, rows):
     for features, labels, weights in masking.MaskedBatches(
         rows, profile, MEASURED // BATCH
     ):
-        found = model.predict_on_batch(features)
-        found = found.get("masked_words") if isinstance(found, dict) else found
+        found = model.predict_on_batch(features)["masked_words"]
         loss = training.cross_entropy(labels["masked_words"], found)
         chosen = weights["masked_words"] > 0
         losses.append(ops.convert_to_numpy(loss)[chosen])
@@ -97,10 +93,7 @@ def report(found):
 
 
 if __name__ == "__main__":
-    guide = profiles.load_profile("guide")
-    names = "sequence_length", "hidden_dim", "vocabulary_size", "mask_rate"
-    sizes = {name: getattr(guide, name) for name in names}
-    vocabulary, vectors, rows, kept = encoders.preprocessed(sizes)
+    vocabulary, vectors, rows, kept = encoders.preprocessed(profiles.PROFILES["guide"])
     runs = {run: build(*each, vocabulary, vectors, rows) for run, each in RUNS.items()}
     found = []
     for step in range(0, STEPS + 1, BETWEEN):

@@ -8,7 +8,6 @@ four of which pairs share the weights. Writes `tpu.csv`, where what is there isn
 again, and a part of it as the table in README.md, which says how far to trust it.
 """
 
-import collections
 import dataclasses
 import itertools
 import math
@@ -123,7 +122,7 @@ def size(shapes, fast=True):
 def traffic(text):
     """Bytes that a compiled program reads from a chip's main memory and writes to it, and
     bytes that it exchanges with other chips."""
-    shapes, main, exchanged = {}, 0, collections.Counter()
+    shapes, main, exchanged = {}, 0, 0
     for line in text[text.index("\nENTRY") :].splitlines():
         if not (found := INSTRUCTION.match(line)):
             continue
@@ -134,9 +133,15 @@ def traffic(text):
             inputs = re.findall(r"%([\w.-]+)", rest.partition("), ")[0])
             both = [shapes[name], *(shapes[each] for each in inputs if each in shapes)]
             main += sum(size(each, fast=False) for each in both)
-        if exchange := EXCHANGE.fullmatch(kind):
-            exchanged[exchange[1]] += size(found[2])
+        if EXCHANGE.fullmatch(kind):
+            exchanged += size(found[2])
     return main, exchanged
+
+
+def held(needs):
+    """Bytes of all that a program has in memory at once."""
+    inputs_and_between = needs.argument_size_in_bytes + needs.temp_size_in_bytes
+    return inputs_and_between + needs.output_size_in_bytes - needs.alias_size_in_bytes
 
 
 def count(name, phase, chip, devices, shared):
@@ -148,16 +153,13 @@ def count(name, phase, chip, devices, shared):
     devices = topologies.get_topology_desc(topology, "tpu").devices[:devices]
     split = layouts(profile) if shared == "weights" else None
     compiled = lower_step(*build(profile), train, devices, layouts=split).compile()
-    costs, needs = compiled.cost_analysis(), compiled.memory_analysis()
-    main, exchanged = traffic(compiled.as_text())
-    held = needs.argument_size_in_bytes + needs.temp_size_in_bytes
-    held += needs.output_size_in_bytes - needs.alias_size_in_bytes
+    costs, (main, exchanged) = compiled.cost_analysis(), traffic(compiled.as_text())
     return {
         "GFLOP": costs["flops"] / 1e9,
         "GB counted": costs["bytes accessed"] / 1e9,
         "GB of traffic": main / 1e9,
-        "GB held": held / 1e9,
-        "MB exchanged": sum(exchanged.values()) / 1e6,
+        "GB held": held(compiled.memory_analysis()) / 1e9,
+        "MB exchanged": exchanged / 1e6,
         "ms of products": 1000 * costs["flops"] / operations,
         "ms of traffic": 1000 * main / memory,
     }
@@ -186,7 +188,7 @@ if __name__ == "__main__":
             table = pd.concat([table, pd.DataFrame([found])], ignore_index=True)
             table.round(3).to_csv(FIGURES, index=False)
             print(found, flush=True)
-    table = table.sort_values([*KEYS], key=lambda each: each.map(ORDER.index))
+    table = table.sort_values(KEYS, key=lambda each: each.map(ORDER.index))
     some = (table.phase == "pretraining") | (table.chip == "v5e")
     text = table[some].to_markdown(index=False, floatfmt=",.2f")
     common.replace_table("On a TPU", text)
