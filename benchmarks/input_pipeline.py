@@ -1,10 +1,10 @@
-"""Masked batches of 128x128 a second: ours, the Keras guide's way, and Hugging Face's.
+"""Masked batches of 128x128 a second: ours, the Keras guide's, and Hugging Face's.
 
     python benchmarks/input_pipeline.py
 
-All three read the same reviews. Ours cuts stored tokens into rows; the guide's way reads
-lines, tokenises them in every epoch and pads them; Hugging Face's stores tokens in Arrow,
-and masks in `DataCollatorForLanguageModeling`, in this process and in two workers.
+All three read the same reviews. Ours cuts stored tokens into rows; the guide's reads lines,
+and tokenises and pads them in every epoch; Hugging Face's stores tokens in Arrow, and masks
+with `DataCollatorForLanguageModeling`, in this process and in two workers.
 """
 
 import itertools
@@ -38,7 +38,7 @@ def prepare():
 
 
 def endless(make):
-    """The batches of `make()`, over and over."""
+    """The batches of `make()`, repeated endlessly."""
     while True:
         yield from make()
 
@@ -50,10 +50,10 @@ def ours():
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "rows.bin")
         preprocessing.store_rows(texts, vocabulary, profile, path)
-        # Mapped into memory, the file outlives its name.
+        # A memory-mapped file stays readable after it is deleted.
         rows, *_ = preprocessing.open_rows(profile, path)
     del texts
-    batches = masking.MaskedBatches(rows, profile, steps=1)  # any number of them, in fact
+    batches = masking.MaskedBatches(rows, profile, steps=1)  # it has any number
     return (batches[number] for number in itertools.count()), 0.0
 
 
@@ -121,7 +121,7 @@ def hugging_face(workers):
 
 
 def serve(batches, padding):
-    """Answers with batches a second."""
+    """Measures batches a second on request."""
     next(batches)
 
     def measure():
@@ -164,8 +164,8 @@ def main():
         "input_pipeline",
         "Input",
         table,
-        "Medians of five rounds in turn, with their range; memory: the most that a process "
-        "held, with the text from which it was made.",
+        "Medians of five rounds in turn, with their range; memory is the most that a "
+        "process held, including the text.",
         "",
         common.versions(
             "keras", "keras-hub", "tensorflow", "torch", "transformers", "datasets"

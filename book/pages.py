@@ -1,4 +1,4 @@
-"""What the pages need and Jupyter Book doesn't do: an extension of Sphinx."""
+"""A Sphinx extension with what the pages need beyond Jupyter Book."""
 
 import re
 
@@ -8,10 +8,10 @@ from myst_nb.core.render import NbElementRenderer
 
 
 def describe_pictures():
-    """Takes the alternative text of a picture from where the notebook has it.
+    """Takes the alternative text of a picture from the metadata of its output.
 
-    MyST-NB reads only width and height from the metadata of an output, and a text only
-    from those of the whole cell.
+    MyST-NB reads only width and height there, and the text only from the metadata of the
+    cell.
     """
     render = NbElementRenderer.render_image
 
@@ -26,9 +26,9 @@ def describe_pictures():
 
 
 class JupyterAnchors(Transform):
-    """Makes `#A-second-game`, as JupyterLab wants it, the page's `#a-second-game`."""
+    """Turns JupyterLab's anchors, such as `#Where-it-looks`, into `#where-it-looks`."""
 
-    # Before MyST looks for what the links lead to.
+    # Before MyST resolves links.
     default_priority = 870
 
     def apply(self):
@@ -38,14 +38,14 @@ class JupyterAnchors(Transform):
 
 
 def mend_tables(app, document):
-    """Makes the empty corner of a table of pandas no heading: it heads nothing."""
+    """Turns the empty corner of a pandas table from a heading into a plain cell."""
     for html in document.findall(nodes.raw):
         if "<th></th>" in html.astext():
             html.children = [nodes.Text(html.astext().replace("<th></th>", "<td></td>"))]
 
 
 def name_toggles(app, page, template, context, document):
-    """Names the button in the navigation that shows and hides the pages of `helpers`."""
+    """Labels the navigation button that shows and hides the pages of `helpers`."""
     make = context["generate_toctree_html"]
 
     def make_named(*arguments, **options):
@@ -58,7 +58,7 @@ def name_toggles(app, page, template, context, document):
 def setup(app):
     describe_pictures()
     app.connect("doctree-read", mend_tables)
-    # After the theme has put there what is wrapped.
+    # After the theme has set the function that is wrapped.
     app.connect("html-page-context", name_toggles, priority=900)
     app.add_transform(JupyterAnchors)
     return {"parallel_read_safe": True}

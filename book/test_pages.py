@@ -1,4 +1,4 @@
-"""What holds for every page of the web site that `make book` has built, in a browser."""
+"""Tests, in a browser, of every page of the web site that `make book` has built."""
 
 import functools
 import http.server
@@ -16,8 +16,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 SITE = REPOSITORY / "artifacts" / "book" / "_build" / "html"
 CHROMIUM = shutil.which("chromium")
 
-# Every page that was built: all but parts of the theme, and index.html, which only leads to
-# the front page.
+# Every page, except parts of the theme, and index.html, which redirects to the front page.
 PAGES = sorted(
     path.relative_to(SITE).as_posix()
     for path in SITE.rglob("*.html")
@@ -25,8 +24,8 @@ PAGES = sorted(
 )
 FRONT = "README.html"
 
-# Each page is looked at in both widths and in both schemes, and one of each kind in all
-# four of their combinations.
+# Each page is tested in both widths and both colour schemes, and one of each kind in all
+# four combinations.
 WIDE, NARROW = (1280, "light"), (390, "dark")
 OTHERS = (1280, "dark"), (390, "light")
 OF_EACH_KIND = [
@@ -36,11 +35,9 @@ OF_EACH_KIND = [
     "search.html",
 ]
 
-needs_browser = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no `chromium` to look at the pages with"
-)
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="`chromium` is not installed")
 
-# No container has the sandbox of Chromium, and no test its updates.
+# Containers lack Chromium's sandbox, and tests need no updates.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -51,8 +48,8 @@ FLAGS = [
     "--disable-sync",
 ]
 
-# What sticks out of the window, unless it lies in something that scrolls, or in a sidebar
-# that is outside until it is called.
+# Elements wider than the window, unless they are in something that scrolls, or in a sidebar
+# that is hidden outside it.
 OVERFLOWING = """() => {
     const wide = document.documentElement.clientWidth;
     const excused = element => {
@@ -100,11 +97,11 @@ def browser():
 
 
 def look_at(browser, url, width=1280, scheme="light"):
-    """A page in a window of its own, and what went wrong while it loaded."""
+    """A page in its own window, and the errors while it loaded."""
     page = browser.new_page(
         viewport={"width": width, "height": 900},
         color_scheme=scheme,
-        # What moves has come to its end: colours are measured.
+        # Colours are measured when animations have ended.
         reduced_motion="reduce",
     )
     wrong = []
@@ -119,7 +116,7 @@ def look_at(browser, url, width=1280, scheme="light"):
 
     page.on("console", said)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    # Answers for the other addresses that a page asks for: nobody.
+    # Blocks and reports requests to other sites.
     origin = "/".join(url.split("/")[:3])
     page.route(lambda one: not one.startswith((origin, "data:", "blob:")), leaves)
     page.goto(url)
@@ -207,7 +204,7 @@ def test_every_picture_shows_and_is_described(looked_at):
     page, _ = looked_at
     pictures = page.evaluate(PICTURES)
     assert not [one for one in pictures if not one["shows"]]
-    # Sphinx describes a picture by its file where nobody else did.
+    # Sphinx uses the file name where there is no description.
     assert not [one for one in pictures if one["alt"].endswith((".png", ".svg"))]
 
 
@@ -220,7 +217,7 @@ def test_nothing_overflows(looked_at):
 @needs_browser
 def test_axe_finds_nothing(looked_at):
     page, _ = looked_at
-    # It would look for the styles in places where they aren't.
+    # Preloading looks for styles in the wrong places.
     options = {"resultTypes": ["violations"], "preload": False}
     found = Axe().run(page, options=options).response
     assert not [

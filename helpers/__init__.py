@@ -1,6 +1,6 @@
-"""The plumbing of the series: what its notebooks need and are not about.
+"""Supporting code for the notebooks of the series.
 
-Keras comes in with `choose_backend`, or with the modules that need it.
+`choose_backend` imports Keras, and so do the modules that need it.
 """
 
 import atexit
@@ -18,13 +18,13 @@ ON_DRIVE = "/content/drive/MyDrive/pretraining-tutorial"
 
 
 def choose_backend(default="jax"):
-    """Imports Keras on `KERAS_BACKEND`, or on `default` ("jax", "tensorflow" or "torch")
-    where that isn't set: the name of the backend in use."""
+    """Imports Keras on the backend in `KERAS_BACKEND`, or else on `default` ("jax",
+    "tensorflow" or "torch"), and returns the name of the backend."""
     os.environ.setdefault("KERAS_BACKEND", default)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        # Keras gives JAX a new function for every model. With this JAX notices that it has
-        # compiled the same before, which saves seconds at each run of a comparison. The
-        # folder is gone with the process: what another machine compiled may not run here.
+        # Keras gives JAX a new function for every model. The cache lets JAX reuse identical
+        # compiled programs, which saves seconds in each run of a comparison. It is deleted
+        # with the process: programs compiled on another machine may not run here.
         folder = tempfile.mkdtemp(prefix="compiled-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
@@ -38,14 +38,14 @@ def choose_backend(default="jax"):
 
     backend = keras.backend.backend()
     if backend != "tensorflow":
-        # TensorFlow then only prepares batches, and would take the GPU's memory.
+        # TensorFlow then only prepares batches, and must not claim the GPU's memory.
         tf.config.set_visible_devices([], "GPU")
     return backend
 
 
 @contextlib.contextmanager
 def _silent_stderr():
-    """Drops what TensorFlow's C++ code writes at import; no setting of its own does."""
+    """Hides the messages that TensorFlow's C++ code prints at import; no setting does."""
     saved = os.dup(2)
     try:
         with open(os.devnull, "w") as devnull:
@@ -58,9 +58,9 @@ def _silent_stderr():
 
 @contextlib.contextmanager
 def writing(path):
-    """Opens a file for bytes beside its place, and moves it there when it is whole; if that
-    fails, what was there before is kept. On Google Drive, whose bin keeps what is replaced,
-    that is emptied first."""
+    """Writes a binary file atomically: to a temporary file, which replaces `path` when it
+    is complete; on failure the old file is kept. On Google Drive, whose bin would keep the
+    old file, that is emptied first."""
     path = pathlib.Path(path)
     partial = path.with_name(path.name + ".partial")
     try:
@@ -77,6 +77,6 @@ def writing(path):
 
 
 def progress(**options):
-    """A `tqdm.tqdm` in one line that is gone when it is closed: what is printed next takes
-    its place in the stored outputs."""
+    """A `tqdm.tqdm` progress bar that disappears when closed, so that stored outputs do not
+    contain it."""
     return tqdm(file=sys.stdout, leave=False, ncols=80, mininterval=2, delay=2, **options)

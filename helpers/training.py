@@ -1,4 +1,4 @@
-"""What the notebooks that train have in common: devices, optimizers, loss, fine-tuning."""
+"""Training code that notebooks share: devices, optimizers, losses, fine-tuning."""
 
 import math
 
@@ -11,25 +11,25 @@ from sklearn.linear_model import LogisticRegression
 import helpers
 from helpers import models
 
-# Sentences in a batch of fine-tuning, and the dropout there.
+# In fine-tuning
 FINETUNING_BATCH_SIZE, FINETUNING_DROPOUT = 32, 0.1
 
-# Passes over few labels, for the encoder from scratch; chosen on training sentences.
+# Epochs with few labels, from scratch; chosen on training sentences.
 SCRATCH_FEW_EPOCHS = 10
 
-# Inverse strength of the penalty in the regression that a head starts from. The fewer the
-# labels, the more it matters: chosen at 250 to 1,000 (benchmarks/README.md).
+# The inverse penalty of the regression that initialises a head. It matters most with few
+# labels, so it was chosen at 250 to 1,000 (benchmarks/README.md).
 HEAD_STRENGTH = 0.01
 
 
 def use_devices(profile):
-    """Has Keras use what there is to compute on, and says so in a sentence; models must be
-    built after this.
+    """Sets up devices and precision, and returns a sentence about them. Build models only
+    afterwards.
 
     On JAX, batches are split over as many devices as their size allows
     (`keras.distribution.DataParallel`), and the precision is bfloat16 if the profile says
-    so and the device has it: TPUs, and NVIDIA's GPUs since compute capability 8.0. Weights
-    stay in float32 (Micikevicius et al., 2018, https://arxiv.org/abs/1710.03740).
+    so and the device supports it: TPUs, and NVIDIA GPUs from compute capability 8.0.
+    Weights stay in float32 (Micikevicius et al., 2018, https://arxiv.org/abs/1710.03740).
     """
     if keras.backend.backend() != "jax":
         return f"{keras.backend.backend()}, computing in float32"
@@ -41,7 +41,7 @@ def use_devices(profile):
     if len(use) > 1:
         split = keras.distribution.DataParallel(devices=use, auto_shard_dataset=False)
         keras.distribution.set_distribution(split)
-    # AMD's version is no number.
+    # AMD's version is not a number.
     version = str(getattr(device, "compute_capability", "")).partition(".")[0]
     short = device.platform == "tpu" or (version.isdecimal() and int(version) >= 8)
     precision = profile.precision if short else "float32"
@@ -50,8 +50,8 @@ def use_devices(profile):
 
 
 def say_hours(profile):
-    """Says how long pretraining takes at 8e10 operations a second, as two cores may reach;
-    a RuntimeError, on a processor, above an hour if `allow_slow` isn't set."""
+    """Estimates how long pretraining takes on two cores, at 8e10 operations a second. On a
+    CPU, more than an hour is a RuntimeError unless `allow_slow` is set."""
     width, tokens = profile.hidden_dim, profile.batch_size * profile.sequence_length
     weights = profile.num_layers * width * (4 * width + 2 * profile.intermediate_dim)
     weights += profile.mask_rate * width * profile.vocabulary_size
@@ -66,8 +66,8 @@ def say_hours(profile):
 
 
 def learning_rate(peak, steps):
-    """A rise over the first 5 % of the steps, then a fall along half a cosine to 2 % of
-    the peak (Loshchilov and Hutter, 2017, https://arxiv.org/abs/1608.03983)."""
+    """A linear warm-up over 5 % of the steps, then cosine decay to 2 % of the peak
+    (Loshchilov and Hutter, 2017, https://arxiv.org/abs/1608.03983)."""
     rise = max(1, round(0.05 * steps))
     options = {"warmup_target": peak, "warmup_steps": rise, "alpha": 0.02}
     return keras.optimizers.schedules.CosineDecay(0.0, max(1, steps - rise), **options)
@@ -81,7 +81,7 @@ def _adamw(peak, steps):
 
 def pretraining_optimizer(profile, steps):
     """AdamW, or Muon (Jordan, 2024, https://kellerjordan.github.io/posts/muon/), which
-    makes a matrix's update orthogonal, and leaves embeddings, norms and biases to Adam."""
+    orthogonalises the updates of matrices; Adam trains embeddings, norms and biases."""
     if profile.optimizer == "adamw":
         return _adamw(profile.learning_rate, steps)
     rate = learning_rate(profile.learning_rate, steps)
@@ -90,12 +90,12 @@ def pretraining_optimizer(profile, steps):
 
 
 def cross_entropy(labels, logits):
-    """Minus the log-probability of the right answer, float32 of the labels' shape.
+    """Minus the log-probability of the correct answer, float32 of the labels' shape.
 
-    As Keras' loss, which takes a tenth of a step more on two cores; picking one number out
-    of each row instead of a sum would take a TPU several passes over all logits.
+    The same as Keras' loss, but faster by a tenth of a step on two cores. On a TPU, a
+    gather in the place of the sum would take several passes over all logits.
     """
-    # bfloat16 has three digits: too few for the logarithm of a sum of thousands.
+    # bfloat16 has too few digits for the logarithm of a sum of thousands.
     logits = ops.cast(logits, "float32")
     answers = ops.expand_dims(ops.cast(labels, "int32"), axis=-1)
     is_answer = ops.equal(ops.arange(ops.shape(logits)[-1]), answers)
@@ -104,22 +104,22 @@ def cross_entropy(labels, logits):
 
 
 def accuracy(labels, logits):
-    """1 where the highest logit is that of the right answer, else 0; float32 of the labels'
-    shape. As Keras' metric, whose `argmax` takes a tenth of a step on two cores."""
+    """1 where the highest logit is that of the correct answer, else 0; float32 of the
+    labels' shape. The same as Keras' metric, without its slow `argmax`."""
     words, best = ops.arange(ops.shape(logits)[-1]), ops.max(logits, axis=-1, keepdims=True)
     found = ops.min(ops.where(ops.equal(logits, best), words, words[-1]), axis=-1)
     return ops.cast(ops.equal(found, ops.cast(labels, "int32")), "float32")
 
 
 def plan(steps):
-    """Cuts a training into `fit`'s epochs, a hundred at most, after which it may be saved
-    and measured: their number, and the steps in each. The last one is filled up."""
+    """Divides a training into at most a hundred epochs for `fit`, after which it may be
+    evaluated and saved: their number and the steps in each, rounded up."""
     steps_per_epoch = -(-steps // 100)
     return -(-steps // steps_per_epoch), steps_per_epoch
 
 
 def pretraining_model(profile, steps, log_frequencies, vectors=None):
-    """Builds and compiles what notebook 3 pretrains, as it does in the open."""
+    """Builds and compiles the model that notebook 3 pretrains."""
     encoder = models.build_encoder(profile)
     if vectors is not None:
         models.start_from_vectors(encoder, vectors)
@@ -134,8 +134,8 @@ def pretraining_model(profile, steps, log_frequencies, vectors=None):
 
 
 class Progress(keras.callbacks.Callback):
-    """Shows that a training is alive, in a line that is gone when it has ended, and stops
-    one that has diverged, before callbacks after this save it: a FloatingPointError."""
+    """Shows a progress bar, and stops a diverged training with a FloatingPointError, before
+    later callbacks can save it."""
 
     def on_train_begin(self, logs=None):
         total = self.params["steps"] * self.params["epochs"]
@@ -151,7 +151,7 @@ class Progress(keras.callbacks.Callback):
         weights = map(ops.convert_to_numpy, self.model.trainable_variables)
         if not all(np.isfinite(each).all() for each in ([*logs.values()], *weights)):
             self.bar.close()
-            lost = f"The training has diverged: after {self.bar.n} steps its loss is"
+            lost = f"Training has diverged: after {self.bar.n} steps the loss is"
             raise FloatingPointError(f"{lost} {logs['loss']}. Lower the learning rate.")
 
     def on_train_end(self, logs=None):
@@ -159,19 +159,19 @@ class Progress(keras.callbacks.Callback):
 
 
 def sentence_batches(token_ids, labels, lengths, batch_size, seed):
-    """Batches of sentences of like length, in an order that is new in every pass.
+    """Endless `tf.data` batches of sentences of similar length, reshuffled in every epoch.
 
-    A batch is cut at the first of a few lengths that holds its longest sentence.
+    Rows are cut to the smallest of `lengths` that fits all sentences of the batch.
 
     Args:
         token_ids: int array, `(sentences, length)`, padded.
         labels: int array, `(sentences,)`.
-        lengths: tuple of int, rising, the last of them that of a row.
-        batch_size: int, sentences in a batch; no batch has fewer.
-        seed: int, fixes the order of this endless `tf.data.Dataset`.
+        lengths: tuple of increasing int, the last of them the length of a row.
+        batch_size: int, sentences in every batch.
+        seed: int, determines the order.
     """
     sentences = tf.data.Dataset.from_tensor_slices((token_ids, labels))
-    # Endless before the batches are made, so that no sentence is left over.
+    # Repeated before batching, so that no sentences are dropped.
     sentences = sentences.shuffle(len(labels), seed=seed).repeat()
     cut = sentences.map(lambda ids, label: (ids[: tf.math.count_nonzero(ids)], label))
     options = {"pad_to_bucket_boundary": True, "drop_remainder": True}
@@ -181,7 +181,7 @@ def sentence_batches(token_ids, labels, lengths, batch_size, seed):
 
 
 def start_head(classifier, token_ids, labels):
-    """Starts a classifier's head where a logistic regression ends.
+    """Initialises a classifier's head with a logistic regression.
 
     Linear probing, then fine-tuning (Kumar et al., 2022, https://arxiv.org/abs/2202.10054).
     """
@@ -190,7 +190,7 @@ def start_head(classifier, token_ids, labels):
     regression = LogisticRegression(C=HEAD_STRENGTH, max_iter=1000).fit(vectors, labels)
     weights, bias = regression.coef_, regression.intercept_
     if len(weights) == 1:
-        # Of two classes scikit-learn scores the second alone, against the first.
+        # For two classes scikit-learn only scores the second, against the first.
         weights, bias = np.vstack([0 * weights, weights]), np.append(0, bias)
     head.set_weights([weights.T, bias])
 
@@ -204,9 +204,9 @@ def train_classifier(profile, token_ids, labels, seed, epochs, start=None, head_
         profile: a `Profile`.
         token_ids: int array, `(sentences, length)`.
         labels: int array, `(sentences,)`, with every class at least once.
-        seed: int, fixes fresh weights, dropout and order.
-        epochs: int, passes over the sentences.
-        start: the pretrained encoder, or None for one from scratch.
+        seed: int, determines initial weights, dropout and order.
+        epochs: int.
+        start: the pretrained encoder, or None to train from scratch.
         head_first: bool, whether the head starts from a regression or from random weights.
     """
     keras.utils.set_random_seed(seed)
@@ -230,12 +230,12 @@ def train_classifier(profile, token_ids, labels, seed, epochs, start=None, head_
 
 
 def predict(model, inputs, batch_size=256):
-    """What `model.predict` gives, float32 `(rows, ...)`, in batches that are all whole: one
-    shape is compiled, which all devices can share."""
+    """Like `model.predict`, float32 `(rows, ...)`, but with equal batches: only one shape
+    has to be compiled, and all devices can share it."""
     rows = np.pad(inputs, ((0, -len(inputs) % batch_size), (0, 0)))
     return model.predict(rows, batch_size, verbose=0)[: len(inputs)].astype("float32")
 
 
 def class_probabilities(model, token_ids):
-    """What a classifier thinks of each sentence: float `(sentences, classes)`, sums 1."""
+    """A classifier's probabilities for each sentence: float `(sentences, classes)`."""
     return ops.convert_to_numpy(ops.softmax(predict(model, token_ids)))

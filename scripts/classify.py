@@ -1,10 +1,10 @@
-"""Classifies the lines of standard input with what notebook 5 has exported.
+"""Classifies the lines of standard input with the classifier exported in notebook 5.
 
     pip install onnxruntime tokenizers
     python scripts/classify.py artifacts/sample/classifier < sentences.txt
 
-Writes label, probability and sentence for each line, with tabs between them, as it comes.
-Needs neither Keras nor JAX, and executes nothing that is in the folder.
+Prints label, probability and sentence for each line, separated by tabs, as lines arrive.
+Needs neither Keras nor JAX, and executes no code from the folder.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ class Classifier:
     """A classifier from the files `model.onnx` and `tokenizer.json` of a folder.
 
     Raises:
-        ValueError: they are not there, damaged, or don't belong to each other.
+        ValueError: a file is missing or damaged, or they don't belong together.
     """
 
     def __init__(self, folder, model="model.onnx"):
@@ -30,8 +30,8 @@ class Classifier:
         name = folder / model
         try:
             options = onnxruntime.SessionOptions()
-            options.log_severity_level = 4  # what is wrong is said once, below
-            content = name.read_bytes()  # in one file: weights in others are refused
+            options.log_severity_level = 4  # errors are reported below
+            content = name.read_bytes()  # so weights in other files are rejected
             self.session = onnxruntime.InferenceSession(content, options)
             found = self.session.get_modelmeta().custom_metadata_map
             self.classes = json.loads(found["classes"])
@@ -42,14 +42,14 @@ class Classifier:
             self.tokenizer = tokenizers.Tokenizer.from_buffer(content)
         except KeyError as error:
             raise ValueError(
-                f"{name} is no classifier of the series: no {error}"
+                f"{name} is not a classifier of the series: no {error}"
             ) from error
-        except Exception as error:  # the libraries raise what they like
+        except Exception as error:  # the libraries raise various types
             said = " ".join(str(error).split())
             raise ValueError(f"{name} can't be used: {said}") from error
 
     def __call__(self, sentences):
-        """The probabilities of the classes for some sentences: a float array."""
+        """The class probabilities of a list of sentences: float `(sentences, classes)`."""
         unknown = self.tokenizer.token_to_id("[UNK]")
         found = (each.ids or [unknown] for each in self.tokenizer.encode_batch(sentences))
         rows = [

@@ -1,4 +1,4 @@
-"""Takes the picture in README.md from the stored outputs of notebook 4."""
+"""Extracts the picture in README.md from the stored outputs of notebook 4."""
 
 import base64
 import pathlib

@@ -1,17 +1,17 @@
-"""Pretrains as notebook 3 does, on one device or many, on one host or many.
+"""Runs the pretraining of notebook 3, on one or more devices and hosts.
 
     python scripts/pretrain.py full '{"seed": 1}'
 
-takes what notebook 2 has left for that profile. On several hosts each runs it, with the
-same arguments, beside a folder that all see:
+It needs the results of notebook 2 for that profile. On several hosts, run it on each, with
+the same arguments and a shared folder:
 
     export TUTORIAL_ARTIFACTS=/a/folder/that/all/hosts/see
     export KERAS_DISTRIBUTION_JOB_ADDRESSES=10.0.0.1:12345  # of host 0
     export KERAS_DISTRIBUTION_NUM_PROCESSES=2
     export KERAS_DISTRIBUTION_PROCESS_ID=0  # 1 on the other host
 
-If one of them is lost the others stop; started again, all go on from the last checkpoint.
-Afterwards notebook 3 finds the training finished.
+If a host is lost the others stop; restarted, all resume from the last checkpoint. When they
+are done, notebook 3 finds the training finished.
 """
 
 import json
@@ -29,11 +29,9 @@ import numpy as np
 from helpers import checkpoints, masking, preprocessing, profiles, results, training
 
 
-def leave(kind, error, trace):
-    """Ends a process that an error has stopped, such as the loss of another host.
-
-    At its regular end JAX would wait minutes for the host that is lost.
-    """
+def exit_now(kind, error, trace):
+    """Exits at once after an error, such as the loss of another host, for which JAX would
+    wait minutes in a regular exit."""
     sys.__excepthook__(kind, error, trace)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -42,12 +40,12 @@ def leave(kind, error, trace):
 
 if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ:
     keras.distribution.initialize()
-    sys.excepthook = leave
+    sys.excepthook = exit_now
 host, hosts = jax.process_index(), jax.process_count()
 
 
 class HostBatches(masking.MaskedBatches):
-    """The part of every batch that this host computes."""
+    """The part of every batch that this host processes."""
 
     def __getitem__(self, step):
         whole = super().__getitem__(step)
@@ -75,7 +73,7 @@ saved = checkpoints.Checkpoint(
 )
 done = saved.restore()
 progress = training.Progress()
-# It gives its line to the one that Keras is about to print.
+# Clears the progress bar before Keras prints its line.
 cleared = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: progress.bar.clear())
 model.fit(
     HostBatches(rows, profile, steps, first=done * steps_per_epoch),
@@ -85,8 +83,8 @@ model.fit(
     validation_data=HostBatches(kept, profile, len(kept) // profile.batch_size, salt=1),
     validation_freq=max(1, epochs // 10),
     shuffle=False,
-    # The first stops a training that has diverged, before it is saved. All hosts read what
-    # was saved, one writes it.
+    # Progress stops a diverged training before it is saved. All hosts read the checkpoint,
+    # one writes it.
     callbacks=[progress, cleared, saved] if host == 0 else [progress],
     verbose=2 if host == 0 else 0,
 )

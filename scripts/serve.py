@@ -1,11 +1,11 @@
-"""Serves a classifier that notebook 5 has exported, over HTTP.
+"""Serves the classifier exported in notebook 5 over HTTP.
 
     pip install fastapi uvicorn onnxruntime tokenizers
     python scripts/serve.py artifacts/sample/classifier 8000
     curl localhost:8000/classify --json '{"sentences": ["A film to remember."]}'
 
-Answers each sentence with its label and the label's probability. What is asked wrongly is
-answered with status 400 and a sentence. SIGTERM ends it when all requests are answered.
+Returns the label and its probability for each sentence. Invalid requests get status 400 and
+an explanation. On SIGTERM the server finishes its requests and exits.
 """
 
 import sys
@@ -17,7 +17,7 @@ from classify import Classifier
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-SENTENCES, CHARACTERS, BYTES = 64, 2000, 500_000  # the most in a request
+SENTENCES, CHARACTERS, BYTES = 64, 2000, 500_000  # limits of a request
 Sentence = pydantic.constr(max_length=CHARACTERS)
 
 
@@ -36,18 +36,18 @@ def refuse(request, error):
 
 
 @app.middleware("http")
-async def limit(request, answer):
-    """Refuses a body that is too long, or doesn't say how long it is, before reading it."""
+async def limit(request, call_next):
+    """Rejects a body that is too long, or of unknown length, before reading it."""
     length = request.headers.get("content-length", "0" if request.method == "GET" else "")
     if not length.isdecimal() or int(length) > BYTES:
-        detail = f"Give a body of at most {BYTES} bytes, and its length."
+        detail = f"Send a body of at most {BYTES} bytes, with its length."
         return JSONResponse({"detail": detail}, status_code=400)
-    return await answer(request)
+    return await call_next(request)
 
 
 @app.post("/classify")
 def classify(request: Request):
-    """The sentences of a request are computed together, in a thread of its own."""
+    """Classifies all sentences of a request in one batch, in a thread."""
     classes, rows = app.state.classifier.classes, app.state.classifier(request.sentences)
     return [{"label": classes[r.argmax()], "probability": float(r.max())} for r in rows]
 

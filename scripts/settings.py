@@ -1,4 +1,4 @@
-"""Checks a profile and its overrides, YAML in braces, before notebooks run with them."""
+"""Validates a profile and its overrides (YAML in braces) before the notebooks run."""
 
 import sys
 

@@ -1,11 +1,11 @@
-"""Tokenizes a corpus on a Dask cluster, the part of notebook 2 that machines can share.
+"""Tokenises a corpus on a Dask cluster, as notebook 2 does on one machine.
 
     pip install .[distributed]
     python scripts/tokenize_corpus.py tcp://10.0.0.1:8786 corpus.txt vocabulary.txt rows.bin
 
-The file is, to the byte, the one that a single machine makes. Settings that differ from the
-profile `sample` come last, as in '{"lowercase": false}'. Dask gives the work of a worker
-that dies to another one.
+The file is identical to the one that a single machine makes. Settings that differ from the
+profile `sample` come last, as in '{"lowercase": false}'. If a worker dies, Dask gives its
+work to another one.
 """
 
 import json

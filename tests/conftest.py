@@ -1,8 +1,9 @@
-"""What the tests share: a small profile, some text, and what is learnt from it."""
+"""Shared fixtures and helpers: a small profile, some text, its vocabulary and rows."""
 
 import itertools
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -19,44 +20,39 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((REPOSITORY / "notebooks" / "solutions").glob("*.ipynb"))
 
-# Parts of the files that `guide` and `full` fetch; not part of the repository.
+# Parts of the files that `guide` and `full` download; not part of the repository.
 GENUINE = REPOSITORY.parent / "shared" / "data"
 
-# Eight virtual devices, each with two threads: with fewer they wait for each other.
+# Eight virtual devices with two threads each; with fewer they wait for each other.
 EIGHT = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "NPROC": "16"}
 
 
-# First, because pytest-xdist reads the groups in this hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """In `make test-slow` two processes share the tests: a file's go to the same one, where
-    they share what is slow to set up, but for those of the longest file."""
-    for item in items:
-        if item.path.stem != "test_series":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+def plain(cell):
+    """A cell's code without the lines that only IPython understands."""
+    return re.sub(r"^( *)[!%].*", r"\1pass", cell.source, flags=re.MULTILINE)
 
 
 def start_python(*arguments, folder=REPOSITORY, **environment):
-    """Starts Python in a process of its own; what it prints, errors included, is text."""
+    """Starts Python in another process, which prints output and errors to one stream."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     options |= {"cwd": folder, "env": {**os.environ, **environment}}
     return subprocess.Popen([sys.executable, *map(str, arguments)], **options)
 
 
 def finish(process, seconds=600):
-    """What a process prints, which must end well."""
+    """Waits for a process, which must succeed, and returns its output."""
     printed, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, printed
     return printed
 
 
 def run_python(*arguments, **options):
-    """What Python prints in a process of its own, which must end well."""
+    """Runs Python in another process, which must succeed, and returns its output."""
     return finish(start_python(*arguments, **options))
 
 
 def moved(encoder):
-    """Moves an encoder's weights, some of which are 0 at first, as a training does."""
+    """Perturbs an encoder's weights, as training does; some of them start at 0."""
     rng, weights = np.random.default_rng(0), encoder.get_weights()
     encoder.set_weights([each + rng.normal(0, 0.1, each.shape) for each in weights])
     return encoder
@@ -64,7 +60,7 @@ def moved(encoder):
 
 @pytest.fixture(scope="session")
 def profile():
-    """The sample profile's layers, as small as they can be."""
+    """The profile `sample` with the smallest possible layers."""
     return profiles.load_profile(
         vocabulary_size=1500,
         sequence_length=32,
@@ -103,7 +99,7 @@ def artifacts(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def genuine():
-    """The folder of the genuine data."""
+    """The folder with parts of the genuine data sets."""
     if not GENUINE.is_dir():
         pytest.skip("the genuine data are not part of the repository")
     return GENUINE

@@ -11,7 +11,7 @@ from helpers import models, profiles
 
 pytestmark = pytest.mark.slow
 
-# Loads what another backend has saved, compares, and saves it in turn.
+# Loads an encoder saved on another backend, compares its output, and saves it again.
 LOAD = """
 import sys, helpers
 helpers.choose_backend()

@@ -1,4 +1,4 @@
-"""A training that is interrupted and goes on; test_scale kills it."""
+"""Interrupted trainings resume. (test_scale.py kills the process.)"""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ from helpers import checkpoints
 
 
 def small(folder, seed=0):
-    """A model that learns a line, and what saves it after every epoch."""
+    """A small linear model, and a callback that saves it after every epoch."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
@@ -24,7 +24,7 @@ def small(folder, seed=0):
 
 
 def fit(model, saved, *callbacks, epochs=6):
-    """The weights after training on from where it was."""
+    """Resumes training, and returns the final weights."""
     x = np.random.default_rng(0).normal(size=(8, 4))
     plan = {"epochs": epochs, "initial_epoch": saved.restore(), "batch_size": 8}
     options = {"callbacks": [saved, *callbacks], "shuffle": False, "verbose": 0}
@@ -49,7 +49,7 @@ def test_an_interrupted_training_goes_on_bit_for_bit(tmp_path, every, done):
     saved.every = every
     with pytest.raises(KeyboardInterrupt):
         fit(model, saved, Interrupt())
-    # With an hour between two saves nothing is there yet, and it begins again.
+    # With an hour between saves there is no checkpoint yet, and training restarts.
     assert saved.restore() == done
     for one, other in zip(whole, fit(model, saved), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -68,7 +68,7 @@ def test_what_is_finished_is_not_trained_again(tmp_path):
 def test_other_settings_are_refused(tmp_path):
     fit(*small(tmp_path))
     model, saved = small(tmp_path, seed=1)
-    with pytest.raises(ValueError, match=r"\(`seed` was 0 and is 1\): set them back"):
+    with pytest.raises(ValueError, match=r"\(`seed` was 0 and is 1\): restore them"):
         saved.restore()
     saved.path.unlink()
     fit(model, saved)

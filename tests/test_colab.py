@@ -1,4 +1,4 @@
-"""The notebooks in Colab: each alone, beside Colab's own packages."""
+"""Each notebook runs alone, as in Colab, with Colab's versions of packages."""
 
 import os
 import re
@@ -12,21 +12,21 @@ from conftest import NOTEBOOKS, REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-# Colab has had Python 3.13 since August 2026. These are of its package lists from then
-# (github.com/googlecolab/backend-info, commit f140424), but for the GPU's JAX, which that
-# of June had. The image for TPUs has neither TensorFlow nor KerasHub.
+# Colab has had Python 3.13 since August 2026. These versions are from its package lists of
+# that time (github.com/googlecolab/backend-info, commit f140424), except for the GPU's JAX,
+# from June's list. The image for TPUs has neither TensorFlow nor KerasHub.
 KEPT = {
     "gpu": {"jax==0.7.2", "numpy==2.1.3", "tensorflow==2.20.0"},
     "tpu": {"jax==0.7.2", "numpy==2.1.3", "libtpu==0.0.21.1"},
 }
-# KerasHub, which is too old for the series, and what stands for Colab's front end.
+# A KerasHub that is too old for the series, and a substitute for Colab's front end.
 THERE = ["pandas==2.2.3", "keras==3.13.2", "keras-hub==0.26.0", "ipykernel", "nbclient"]
 
-# Enough to run every cell.
+# Small enough to run every cell quickly
 OVERRIDES = {"hidden_dim": 32, "num_layers": 1, "pretraining_steps": 5}
 OVERRIDES |= {"repeats": 1, "finetuning_epochs": 1}
 
-# Colab's module: its drive is a folder that the environment names.
+# A stub of Colab's module, whose drive is a folder given by the environment.
 DRIVE = """
 import os
 
@@ -54,17 +54,17 @@ def run(*command, **options):
 
 @pytest.fixture(scope="module", params=KEPT)
 def machine(request, tmp_path_factory):
-    """A machine like Colab's: its pip, the environment of its processes, and what it had
-    that must stay as it is."""
+    """A machine like Colab's: pip, the environment of its processes, and the packages that
+    must not change."""
     if not shutil.which("git"):
         pytest.skip("the notebooks are installed with git")
-    # Where pyenv manages several versions, its `python3.13` asks which one is meant.
+    # If pyenv manages several versions, its `python3.13` needs this.
     environment = {**os.environ, "PYENV_VERSION": "3.13"}
     python = shutil.which("python3.13")
     if not python or subprocess.run([python, "--version"], env=environment).returncode:
         pytest.skip("there is no python3.13, which Colab has")
     folder = tmp_path_factory.mktemp("colab")
-    # A repository with what is in this checkout, committed or not.
+    # A repository with the files of this checkout, committed or not.
     repository = folder / "repository"
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(REPOSITORY / "helpers", repository / "helpers", ignore=ignore)
@@ -87,7 +87,7 @@ def machine(request, tmp_path_factory):
     address = re.search(r'Repository = "(.*)"', (REPOSITORY / "pyproject.toml").read_text())
     environment = {
         **inherited,
-        # Where there is no TPU, its library complains.
+        # Without a TPU its library would complain.
         "JAX_PLATFORMS": "cpu",
         "PATH": f"{python.parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "stub"),
@@ -111,7 +111,7 @@ def test_each_notebook_runs_alone(machine, tmp_path, path):
             cell.source = f'PROFILE = "sample"\nOVERRIDES = {OVERRIDES}\nDRIVE = True'
     nbformat.write(notebook, tmp_path / path.name)
     run(pip[0], "-c", RUN, path.name, cwd=tmp_path, env=environment)
-    # The front end writes what was executed; the notebook itself leaves nothing here.
+    # Only the front end writes here: the executed notebook.
     assert [left.name for left in tmp_path.iterdir()] == [path.name]
     installed = run(*pip, "freeze").splitlines()
     assert kept < {*installed}

@@ -13,12 +13,12 @@ from helpers import corpora, profiles
 
 
 def read(corpus):
-    """The texts of one's own."""
+    """All texts of a corpus."""
     return list(corpora.read_corpus(profiles.load_profile(corpus=str(corpus))))
 
 
 def test_the_corpus_says_nothing_about_labels(profile):
-    # The file has one label after the other; the order here must not.
+    # The file is sorted by label; the corpus must not be.
     reviews = corpora._read_reviews("imdb")
     cleaned = reviews.text.str.replace(r"<br\s*/?>", " ", regex=True)
     label_of = dict(zip(cleaned, reviews.label, strict=True))
@@ -71,7 +71,7 @@ def test_names_may_have_capitals_blanks_and_a_home(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.TGZ", "A.Zip", "a.txt.bz2", "a.7z"])
 def test_an_archive_is_refused_by_name(tmp_path, name):
     (tmp_path / name).write_bytes(b"text\n")
-    # Of these a folder gives the first alone.
+    # In a folder only .gz is read.
     for corpus in [tmp_path / name, tmp_path / "*"] + [tmp_path] * name.endswith(".gz"):
         with pytest.raises(ValueError, match=f"^{name} is an archive: unpack it"):
             read(corpus)
@@ -92,7 +92,7 @@ def test_texts_are_drawn_from_all_over_the_corpus_by_seed(tmp_path):
     first, other = (profiles.load_profile(corpus=str(file), seed=seed) for seed in (0, 1))
     drawn = corpora.draw_texts(first, 2000)
     assert drawn == corpora.draw_texts(first, 2000) != corpora.draw_texts(other, 2000)
-    # In order, some five hundred of them, as many from each half.
+    # In order, about five hundred, half of them from each half.
     assert drawn == sorted({*drawn})
     assert abs(len(drawn) - 500) < 3 * 500**0.5
     assert abs(sum(int(text) < 2500 for text in drawn) - 250) < 3 * 250**0.5
@@ -127,7 +127,7 @@ def test_the_checksum_is_of_the_content_whatever_the_path(tmp_path):
 
 @pytest.fixture
 def cache(monkeypatch, tmp_path):
-    """An empty cache, and no file that could be fetched; nobody waits between attempts."""
+    """An empty cache, no files to download, and no waiting between attempts."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     monkeypatch.setattr(corpora, "FILES", tmp_path / "files.txt")
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
@@ -136,17 +136,17 @@ def cache(monkeypatch, tmp_path):
 
 
 def know(name, content, *addresses):
-    """Says where a file with this content can be fetched."""
+    """Registers the addresses of a file with this content."""
     sha256 = hashlib.sha256(content).hexdigest()
     lines = [f"{name} {sha256} {address}\n" for address in addresses]
     corpora.FILES.write_text(f"other.txt {'0' * 64} http://a.b\n" + "".join(lines))
 
 
 class _Server(http.server.BaseHTTPRequestHandler):
-    """Serves `hello` well under /good, and misbehaves under other names."""
+    """Serves `hello` correctly under /good, and misbehaves under other names."""
 
     def do_GET(self):
-        # Some servers refuse Python's own user agents.
+        # Some servers reject Python's default user agents.
         refused = self.headers["User-Agent"].lower().startswith("python")
         self.send_response(404 if self.path == "/gone" or refused else 200)
         self.send_header("Content-Length", "5")
@@ -160,7 +160,7 @@ class _Server(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def offer(cache):
-    """A function that offers hello.txt under some pages of a server on loopback."""
+    """A function that registers pages of a local server as addresses of hello.txt."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server) as server:
         threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
@@ -175,16 +175,16 @@ def test_a_second_address_is_tried(offer, cache, page):
     assert [path.name for path in cache.iterdir()] == ["hello.txt"]
     (cache / "hello.txt").write_bytes(b"jello")
     assert corpora.fetch("hello.txt").read_bytes() == b"hello"
-    # It is fetched once.
+    # It is downloaded only once.
     offer("gone")
     assert corpora.fetch("hello.txt") == cache / "hello.txt"
 
 
 def test_what_no_server_has_can_be_supplied_by_hand(offer, cache):
     offer("gone", "damaged", "broken")
-    with pytest.raises(RuntimeError, match=r"^hello.txt could not be had") as caught:
+    with pytest.raises(RuntimeError, match=r"^Can't download hello.txt") as caught:
         corpora.fetch("hello.txt")
-    assert f"get it by hand, put it into {cache}" in str(caught.value)
+    assert f"put a copy into {cache}" in str(caught.value)
     assert str(caught.value).endswith(f"SHA-256 is {hashlib.sha256(b'hello').hexdigest()}.")
     assert "\n" not in str(caught.value)
     assert not list(cache.iterdir())
@@ -194,7 +194,7 @@ def test_what_no_server_has_can_be_supplied_by_hand(offer, cache):
 
 @pytest.fixture
 def archive(cache):
-    """A function that puts an archive of these files into the cache, as if fetched."""
+    """A function that puts an archive of files into the cache, as if downloaded."""
 
     def archived(name, members):
         with zipfile.ZipFile(cache / name, "w") as opened:
@@ -215,10 +215,10 @@ def test_wikitext_is_its_paragraphs(archive):
 
 
 def split_sst2(archive, train, dev):
-    """The task in GLUE's two files, of which every sentence is where it belongs."""
+    """Reads the task from GLUE's two files, and checks where every sentence ends up."""
     archive("SST-2.zip", {"SST-2/train.tsv": train, "SST-2/dev.tsv": dev})
     task = corpora.read_task(profiles.load_profile("guide"))
-    # As in the files: every quote and every trailing blank.
+    # Exactly as in the files, with every quote and trailing space
     rest, held, test = ([*(p.text + "\t" + p.label.astype(str))] for p in task[:3])
     assert "\n".join(["sentence\tlabel", *test, ""]) == dev
     lines = train.split("\n")[1:-1]
@@ -226,7 +226,7 @@ def split_sst2(archive, train, dev):
     assert [line for line in lines if line not in left_out] == rest
     assert len(held) == len(test)
     assert {*held} <= left_out
-    # What is held out is whole, and training has lost its phrases, and nothing else.
+    # Whole sentences are held out; training lacks their phrases, and nothing else.
     texts, gone = ([each.split("\t")[0].strip() for each in x] for x in (lines, left_out))
     all_texts = "\n".join(f" {text} " for text in texts)
     held = task.validation.text.str.strip()
@@ -263,14 +263,14 @@ def test_the_genuine_sst2_is_read_exactly(archive, genuine):
 
 
 def table(tmp_path, content, name="mine.csv", **columns):
-    """The task of a profile with this table."""
+    """Reads a table as a task."""
     file = tmp_path / name
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return corpora.read_task(profiles.load_profile(task=str(file), **columns))
 
 
 def some_of(*classes, count=20):
-    """A CSV, with so many rows of each class."""
+    """A CSV with `count` rows of each class."""
     rows = [f"text {c} {n},{c}\n" for c in classes for n in range(count)]
     return "text,label\n" + "".join(rows)
 
@@ -283,14 +283,14 @@ def test_a_table_of_ones_own_may_have_any_classes_and_columns(tmp_path):
     assert [len(part) for part in task[:3]] == [36, 12, 12]
     assert all(set(part.label) == {0, 1, 2} for part in task[:3])
     assert pd.concat(task[:3]).set_index("text").label['A "text", number 7'] == 1
-    # A sentence on what was left out, here nothing.
+    # Nothing was left out.
     assert task.said == "Left out: 0 repeated sentences, 0 with several labels."
-    # In a .tsv quotes are text; a sentence counts once.
+    # In a .tsv quotes are text; repeated sentences are left out.
     rows = [f'"text {n} \tx{n % 2}' for n in range(40)]
     task = table(tmp_path, "\n".join(["text\tlabel", *rows, *rows, ""]), "mine.tsv")
     assert sum(map(len, task[:3])) == 40
     assert '"text 3 ' in set(pd.concat(task[:3]).text)
-    # Five of a class are enough.
+    # Five sentences of a class are enough.
     task = table(tmp_path, some_of("a", "b", count=5))
     assert [sorted(part.label) for part in task[1:3]] == [[0, 1], [0, 1]]
 
@@ -306,7 +306,7 @@ def test_separators_are_found_or_named(tmp_path, name, separator, named):
     lines = [separator.join(map(str, row)) for row in [("id", " text", " label "), *rows]]
     content = "\ufeff" + named.format(separator) + "\n".join(lines)
     task = table(tmp_path, content, name)
-    # Quotes are letters in a .tsv alone.
+    # Only in a .tsv are quotes part of the text.
     found = {text if name == "A.TSV" else f'"{text}"' for text in pd.concat(task[:3]).text}
     assert found == {*texts}
     assert task.classes == ("a", "b")
@@ -331,7 +331,7 @@ def test_labels_are_numbers_or_names(tmp_path, labels, classes):
     ]
     task = table(tmp_path, "\n".join(["text,label", *rows]))
     assert task.classes == classes
-    # Every text still has the label that it had.
+    # Every text keeps its label.
     found = pd.concat(task[:3]).set_index("text").label
     for n, label in enumerate(labels):
         name = classes[found[f"text {n} 7"]]
@@ -355,7 +355,7 @@ def test_duplicates_are_those_that_the_models_cannot_tell_apart(tmp_path):
     texts = list(pd.concat(task[:3]).text)
     assert same[0] in texts
     assert not {*same[1:], *torn} & {*texts}
-    # With capitals and accents there are other duplicates.
+    # If capitals or accents matter, other sentences are duplicates.
     task = table(tmp_path, content, lowercase=False)
     assert task.said == "Left out: 2 repeated sentences, 0 with several labels."
     task = table(tmp_path, content, strip_accents=False)
@@ -373,7 +373,7 @@ def test_the_split_is_that_of_the_words_whatever_seed_and_order(tmp_path):
     before = parts(*rows[:400])
     assert parts(*rows[399::-1], seed=1) == before
     assert parts(*(row.replace("text", "TEXT") for row in rows[:400])) == before
-    # Forty more rows move fewer of those that were there.
+    # Forty more rows move fewer than forty of the others.
     after = parts(*rows)
     assert 0 < sum(after[text] != part for text, part in before.items()) < 40
 
@@ -395,16 +395,16 @@ GOOD = some_of("a", "b")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "mine.csv: .*mend the file"),
+        ("", "mine.csv: .*repair the file"),
         ("text,label\n", "Row 1 of mine.csv lacks text or label"),
         ("words,label\na,b\n", "set `columns` to those .* labels, of words, label"),
-        (GOOD + "a,b,c\n", "mine.csv: .*line 42.*mend the file"),
-        (some_of("a,x", "b,x"), "mine.csv: .*mend the file"),
-        (GOOD.replace(",a", ",a,x", 1), "mine.csv: .*mend the file"),
+        (GOOD + "a,b,c\n", "mine.csv: .*line 42.*repair the file"),
+        (some_of("a,x", "b,x"), "mine.csv: .*repair the file"),
+        (GOOD.replace(",a", ",a,x", 1), "mine.csv: .*repair the file"),
         (GOOD + "d\n", "Row 41 of mine.csv lacks text or label"),
         (GOOD + " ,b\n", "Row 41 of mine.csv lacks text or label"),
-        (GOOD + '"a,b\n', "mine.csv: .*mend the file"),
-        (GOOD.encode() + b"caf\xe9,b\n", "mine.csv: .*utf-8.*mend the file"),
+        (GOOD + '"a,b\n', "mine.csv: .*repair the file"),
+        (GOOD.encode() + b"caf\xe9,b\n", "mine.csv: .*utf-8.*repair the file"),
         (some_of("a"), "Of 1 classes"),
         (GOOD + "t,c\nu,c\nv,c\nw,c\n", "`c` has 4 sentences: give two classes or more"),
     ],

@@ -1,4 +1,4 @@
-"""`make`, where paths and settings have blanks and quotes in them."""
+"""`make` with spaces and quotes in paths and settings."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from conftest import REPOSITORY
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no `make`")
 
-# Leaves what it was told, where notebooks leave what they make.
+# Writes the corpus setting where notebooks write their results.
 TELL = """
 from helpers import profiles, results
 
@@ -24,7 +24,7 @@ results.path(profile, "told").write_text(profile.corpus, "utf-8")
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout with a notebook of two cells."""
+    """A checkout with one notebook of two cells."""
     folder = tmp_path / "a check out"
     shutil.copytree(REPOSITORY / "scripts", folder / "scripts")
     shutil.copy(REPOSITORY / "Makefile", folder)
@@ -39,7 +39,7 @@ def checkout(tmp_path):
 
 
 def make_series(checkout, settings):
-    """What `make series` says about the notebook, and how it ends; below `~`."""
+    """The exit status and output of `make series`, with artifacts below `~`."""
     environment = {**os.environ, "HOME": str(checkout.parent), "SETTINGS": settings}
     environment["TUTORIAL_ARTIFACTS"] = "~/own results"
     command = ["make", "series", "NOTEBOOKS=tell"]

@@ -36,14 +36,14 @@ def test_special_tokens_are_never_masked(profile):
     for _, labels, weights in batches(rows, profile):
         hidden = labels[weights == 1]
         assert ((hidden >= 5) | (hidden == UNK)).all()
-        assert UNK in hidden  # where it stands there was a word
+        assert UNK in hidden  # it stands for a word
 
 
 def test_weights_are_zero_where_nothing_is_left_to_mask(profile):
     rows = np.zeros((64, 32), dtype="int32")
     rows[::2, :4] = 7
     for features, labels, weights in batches(rows, profile):
-        # A quarter of four tokens, and none of a row of padding.
+        # One of four tokens, and none in a row of padding
         words = (features["token_ids"] > 0).any(axis=1)
         assert (weights.sum(axis=1) == words).all()
         assert not labels[weights == 0].any()
@@ -63,13 +63,13 @@ def test_batches_depend_on_seed_salt_and_number_alone(rows, profile):
 
 @pytest.mark.parametrize("together", [1, 2])
 def test_every_pass_has_all_rows_in_an_order_of_its_own(profile, together):
-    """One by one, or in pairs of neighbours."""
+    """Rows are drawn one by one, or in pairs of neighbours."""
     profile = dataclasses.replace(profile, neighbour_weight=float(together - 1))
-    rows = np.repeat(np.arange(5, 69)[:, None], 32, axis=1)  # row n holds n + 5
+    rows = np.repeat(np.arange(5, 69)[:, None], 32, axis=1)  # row n contains n + 5
     made, seen = MaskedBatches(rows, profile, 8), []
     for number in range(8):
         features, labels, weights = made[number]
-        # Most tokens of a row are shown as they are.
+        # Most tokens of a row are not masked.
         drawn = np.median(features["token_ids"], axis=1)
         seen.append(drawn)
         if together == 2:

@@ -1,4 +1,4 @@
-"""Model code, on the backend that KERAS_BACKEND names; test_backends runs it on others."""
+"""Model code, on the backend in KERAS_BACKEND; test_backends.py runs it on others."""
 
 import dataclasses
 
@@ -19,13 +19,13 @@ def any_profile(request, profile):
 
 @pytest.fixture(scope="module")
 def encoder(any_profile):
-    """An encoder of each kind, which no test changes."""
+    """An encoder of each kind, which no test modifies."""
     return moved(models.build_encoder(any_profile))
 
 
 @pytest.fixture(scope="module")
 def ids(profile):
-    """Two rows; few shapes, because JAX compiles for each of them."""
+    """Two rows. Tests use few shapes, because JAX compiles for each."""
     shape = 2, profile.sequence_length
     rng = np.random.default_rng(0)
     return rng.integers(5, profile.vocabulary_size, shape).astype("int32")
@@ -68,7 +68,7 @@ def test_mixing_is_nothing_at_first_then_a_convolution_of_the_words():
     convolution.kernel.assign(kernel)
     expected = convert_to_numpy(convolution(x))
     np.testing.assert_allclose(convert_to_numpy(mixing(x, mask)), expected, atol=1e-5)
-    # What is padding is nothing to the last word.
+    # Padding contributes nothing to the last word.
     mask[:, 4:] = False
     expected = convert_to_numpy(convolution(x * mask[:, :, None]))
     found = convert_to_numpy(mixing(x, mask))
@@ -97,7 +97,7 @@ def test_bfloat16_changes_digits_only(any_profile, encoder, ids):
     short.set_weights(plain.get_weights())
     assert keras.backend.standardize_dtype(short_encoder(ids).dtype) == "bfloat16"
     assert keras.backend.standardize_dtype(short(ids).dtype) == "float32"
-    # Eight bits of a number's digits: about one part in a hundred, through every layer.
+    # bfloat16 has eight significant bits: errors of about 1 % over all layers.
     one, other = convert_to_numpy(plain(ids)), convert_to_numpy(short(ids))
     np.testing.assert_allclose(one, other, atol=0.05)
     assert (one != other).any()
@@ -108,7 +108,7 @@ def test_the_head_is_tied_and_begins_at_the_frequencies(any_profile, rows, ids):
     encoder = models.build_encoder(any_profile)
     frequencies = preprocessing.log_frequencies(rows, words)
     model = models.build_pretraining_model(encoder, any_profile, frequencies)
-    # Dense, layer norm and a bias: no second matrix of vocabulary times width
+    # Dense, layer norm and a bias, but no second matrix of vocabulary times width
     assert model.count_params() - encoder.count_params() == width**2 + 3 * width + words
 
     models.token_embedding(encoder).embeddings.assign(np.zeros((words, width)))

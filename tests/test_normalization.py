@@ -1,4 +1,4 @@
-"""Text of any language is read as the words that a vocabulary was learnt from."""
+"""Text of any language is split in the same way for learning and for tokenising."""
 # ruff: noqa: RUF001
 
 import dataclasses
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from helpers import normalization, preprocessing, profiles
 
-# A few sentences of each. The blanks between words are left out where a script has none.
+# A few sentences of each. Below, spaces are removed for scripts that have none.
 SENTENCES = {
     "French": "Où est la gare ? « Là-bas », dit-il : l'été dernier, 20 % des élèves ont "
     "reçu un cadeau à Noël ! Le cœur a ses raisons que la raison ne connaît point. Ça va ?",
@@ -47,7 +47,7 @@ WITHOUT_BLANKS = "Thai", "Chinese", "Japanese", "DNA", "Gothic", "Burmese"
 
 
 def lines(language):
-    """A hundred lines, by seed; a word without blanks is longer than WordPiece reads."""
+    """A hundred random lines; without spaces they are longer than WordPiece accepts."""
     rng = np.random.default_rng(0)
     if language == "log":
         address = "https://www.example.org/path_to/item?session={0:x}{0:X}&page={1}#top"
@@ -59,7 +59,7 @@ def lines(language):
 
 
 def size_for(words):
-    """Room for all letters, and for half as many pieces as there are longer words."""
+    """A vocabulary size for all letters, and for half as many pieces as longer words."""
     longer = {word for word in words if len(word) > 1}
     letters = len({*"".join(words)}) + len({*"".join(longer)})
     return len(preprocessing.SPECIAL_TOKENS) + letters + len(longer) // 2
@@ -81,7 +81,7 @@ def test_text_of_any_language_is_read_as_it_was_learnt(language, kept, tmp_path)
     profile = dataclasses.replace(profile, vocabulary_size=size, vocabulary=str(file))
     vocabulary = preprocessing.learn_vocabulary(texts, profile)
     assert vocabulary == preprocessing.learn_vocabulary(texts, profile)
-    # As a vocabulary of one's own it fits the same settings.
+    # Read from a file, it fits the same settings.
     file.write_text("\n".join(vocabulary), "utf-8")
     assert vocabulary == preprocessing.load_vocabulary(profile)
     read = preprocessing.tokenize(texts, vocabulary, profile)
@@ -89,21 +89,21 @@ def test_text_of_any_language_is_read_as_it_was_learnt(language, kept, tmp_path)
     for ids, text in zip(read, words, strict=True):
         spelt = "".join(vocabulary[number].removeprefix("##") for number in ids)
         assert spelt == "".join(text)
-    # Every piece is used, but for letters, which may only occur in longer ones.
+    # Every piece is used, except letters that only occur in longer pieces.
     unused = {*range(5, len(vocabulary))} - {*np.concatenate(read).tolist()}
     assert not [vocabulary[n] for n in unused if len(vocabulary[n].strip("#")) > 1]
-    # It is what KerasHub's own tokenizer makes of the same words.
+    # KerasHub's own tokenizer gives the same.
     tokenizer = keras_hub.tokenizers.WordPieceTokenizer(vocabulary)
     cleaned = normalization.normalize(tf.constant(texts[:5]), not kept, not kept)
     assert [ids.tolist() for ids in read[:5]] == tokenizer(cleaned)
-    # Keyboards and files write the same letters in several ways.
+    # Composed and decomposed letters are the same.
     for form in "NFC", "NFD":
         other = [unicodedata.normalize(form, text) for text in texts]
         assert normalize(other, not kept, not kept) == normalize(texts, not kept, not kept)
 
 
 CAFE = "Café Ёлка ÅSTRÖM Việt Άγιος"
-# Marks that make a letter another one, in NFC.
+# Marks that distinguish letters, in NFC
 OTHER_LETTERS = "が ギ ぱ हिन्दी ज़मीन की น้ เรื่อง آب مُدّ إلى שָׁלוֹם 한글 বাংলা தமிழ்"
 
 
@@ -129,7 +129,7 @@ def test_case_and_accents_are_settings(text, lowercase, strip_accents, expected)
 
 def test_every_blank_ends_a_word_and_what_is_invisible_is_not_read():
     blanks = [*filter(str.isspace, map(chr, range(sys.maxunicode + 1))), "\u200b", "\0"]
-    # A soft hyphen, joiners, marks of direction, and the looks of an emoji or a character.
+    # A soft hyphen, joiners, direction marks and variation selectors
     joined = "\u00ad\u200c\u200d\u200e\u2060\ufeff\ufe0f\U000e0100"
     for kept in False, True:
         for between, expected in (blanks, ["no", "de"]), (joined, ["node"]):
@@ -144,7 +144,7 @@ def test_a_word_is_cut_only_where_wordpiece_would_give_up():
             (parts,) = normalize([letter * count], strip_accents=False)
             assert "".join(parts) == letter * count
             assert max(len(part.encode()) for part in parts) <= 100
-            # No more parts than needed; several alphabets may be mixed.
+            # No more parts than needed. Alphabets may be mixed.
             assert len(parts) == -(-count // most)
             (mixed,) = normalize([f"a{letter}" * count], strip_accents=False)
             assert max(len(part.encode()) for part in mixed) <= 100

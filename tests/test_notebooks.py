@@ -1,4 +1,4 @@
-"""What holds for every notebook as it is stored."""
+"""Checks of every notebook as it is stored."""
 
 import ast
 import re
@@ -7,8 +7,8 @@ import nbformat
 import pandas as pd
 import pytest
 
-from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS
-from helpers import results
+from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS, plain
+from helpers import profiles, results
 
 
 @pytest.fixture(params=[*NOTEBOOKS, *SOLUTIONS], ids=lambda p: f"{p.parent.name}-{p.stem}")
@@ -34,7 +34,7 @@ def outputs(notebook):
 
 
 def stored_text(notebook):
-    """Everything that the outputs say."""
+    """All text in the stored outputs."""
     data = [one.get("data", {"text": one.get("text")}) for one in outputs(notebook)]
     return [text for each in data for text in each.values() if isinstance(text, str)]
 
@@ -46,8 +46,7 @@ def test_it_was_executed_once_from_top_to_bottom(notebook):
 
 
 def test_it_begins_with_the_parameters(notebook):
-    install, parameters = code_cells(notebook)[:2]
-    assert 'if importlib.util.find_spec("helpers") is None' in install.source
+    parameters, setup = code_cells(notebook)[:2]
     # With the form fields of Colab.
     assert parameters.source.splitlines() == [
         'PROFILE = "sample"  # @param ["sample", "evening", "guide", "full"]',
@@ -56,6 +55,27 @@ def test_it_begins_with_the_parameters(notebook):
     ]
     tagged = [cell for cell in code_cells(notebook) if "parameters" in tags(cell)]
     assert tagged == [parameters]
+    assert 'if importlib.util.find_spec("helpers") is None' in setup.source
+
+
+def test_the_idea_comes_before_the_machinery(lesson):
+    _, notebook = lesson
+    headings = [n for n, cell in enumerate(notebook.cells) if "\n## " in f"\n{cell.source}"]
+    code = [cell.cell_type == "code" for cell in notebook.cells]
+    assert headings[0] > code.index(True)
+    assert sum(code[: headings[0]]) <= 2
+
+
+def test_each_setting_is_shown_once_and_few_at_a_time():
+    shown, known = [], profiles.settings(profiles.load_profile())
+    for path in NOTEBOOKS:
+        for cell in code_cells(nbformat.read(path, as_version=4)):
+            if "profiles.describe(" in cell.source:
+                names = re.findall(r'"(\w+)"', cell.source)
+                table = [name for name in names if name in known]
+                assert 0 < len(table) <= 8
+                shown += table
+    assert sorted(shown) == sorted(known)
 
 
 def test_its_outputs_hold_no_warning_and_no_path(notebook):
@@ -72,20 +92,21 @@ def test_cells_are_short_and_most_are_compared(notebook):
     assert len([cell for cell in cells if ignore & tags(cell)]) <= len(cells) / 3
 
 
-def test_checks_are_folded(lesson):
+def test_checks_are_folded_and_few(lesson):
     _, notebook = lesson
     folded = {"jupyter": {"source_hidden": True}, "cellView": "form"}
-    checks = 0
-    for cell in code_cells(notebook)[1:]:
-        statements = ast.walk(ast.parse(cell.source))
+    cells = code_cells(notebook)
+    checks = [cell for cell in cells if "check" in tags(cell)]
+    for cell in cells:
+        statements = ast.walk(ast.parse(plain(cell)))
         kinds = {type(one) for one in statements if isinstance(one, ast.stmt)}
-        if "check" in tags(cell):
-            checks += ast.Assert in kinds
+        if cell in checks:
+            assert ast.Assert in kinds
             assert cell.source.startswith("# @title Check: ")
             assert cell.metadata == folded | {"tags": ["check", "hide-input"]}
         else:
             assert not kinds <= {ast.Assert, ast.If}, cell.source
-    assert checks >= 4
+    assert 2 <= len(checks) <= 0.15 * (len(cells) - len(checks))
 
 
 def test_pictures_say_what_they_show(notebook):
@@ -93,17 +114,20 @@ def test_pictures_say_what_they_show(notebook):
         if "image/png" in output.get("data", {}):
             words = output.metadata["image/png"]["alt"]
             assert len(words) > 40, words
-            # What is shown where pictures aren't.
+            # The plain-text output is the same.
             assert output.data["text/plain"] == words
 
 
 def test_it_opens_with_what_for_and_where(lesson):
     path, notebook = lesson
     opening, number = notebook.cells[0].source, int(path.stem[:2])
-    assert opening.startswith(f"# {number}. ")
-    for promise in "**At its end you can**", "**You need**", "](series.svg)", "minute":
-        assert promise in opening
-    assert re.search(rf"\*\*{number}\. [\w -]+\*\* \(you are here\)", opening)
+    title = opening.splitlines()[0].removeprefix("# ")
+    assert title.startswith(f"{number}. ")
+    assert f"**{title}**" in opening
+    assert "**By the end of this notebook you will be able to** " in opening
+    assert "**You need** " in opening
+    others = [other.name for other in NOTEBOOKS if other != path]
+    assert re.findall(r"\]\((0\w+\.ipynb)\)", opening) == others
 
 
 def test_its_exercises_have_solutions_with_checks(lesson):
@@ -134,7 +158,7 @@ def test_the_table_in_the_readme_is_that_of_notebook_4():
 
 
 def test_notebook_6_has_the_figures_of_the_benchmark():
-    """Of the profile `full` on one chip of a TPU v5e and on four."""
+    """For the profile `full`, on one TPU v5e chip and on four."""
     steps = pd.read_csv(REPOSITORY / "benchmarks" / "tpu.csv")
     steps = steps.query("profile == 'full' and chip == 'v5e' and shared == 'batch'")
     source = NOTEBOOKS[5].read_text("utf-8")

@@ -35,7 +35,7 @@ def test_a_vocabulary_is_learnt_from_all_parts_of_a_large_corpus(tmp_path, monke
     file.write_text("abab\n" * 500 + "cdcd\n" * 500, "utf-8")
     monkeypatch.setattr(preprocessing, "VOCABULARY_CHARACTERS", 1000)
     asked = profiles.load_profile(corpus=str(file), vocabulary_size=15)
-    # Its letters come from the whole of the sample, whatever else has room.
+    # The alphabet comes from the whole sample, even if there is room for little else.
     assert set("abcd") <= set("".join(preprocessing.load_vocabulary(asked)))
     large = dataclasses.replace(asked, vocabulary_size=5000)
     with pytest.raises(ValueError, match="not 5000: lower `vocabulary_size`"):
@@ -43,7 +43,7 @@ def test_a_vocabulary_is_learnt_from_all_parts_of_a_large_corpus(tmp_path, monke
 
 
 def own_vocabulary(path, pieces, **settings):
-    """What a profile with a file of these pieces is given."""
+    """Loads the vocabulary of a profile whose file has these pieces."""
     path.write_text("\n".join(pieces) + "\n", "utf-8")
     settings = {"vocabulary": str(path), "vocabulary_size": len(pieces), **settings}
     return preprocessing.load_vocabulary(profiles.load_profile(**settings))
@@ -51,7 +51,7 @@ def own_vocabulary(path, pieces, **settings):
 
 def test_a_vocabulary_of_ones_own_is_checked(tmp_path, vocabulary):
     file = tmp_path / "vocabulary.txt"
-    # Special tokens may stand anywhere in it, as in BERT's.
+    # Special tokens may be anywhere in it, as in BERT's.
     assert own_vocabulary(file, [*vocabulary[5:], *vocabulary[4::-1]]) == vocabulary
     for wrong in vocabulary[1:], [*vocabulary[1:], "aword"], [*vocabulary[:-1], "the"]:
         with pytest.raises(ValueError, match=r"give 1500 .*each once, with \[PAD\]"):
@@ -111,7 +111,7 @@ def test_padding_cuts_and_fills_and_packing_joins(profile, vocabulary):
 
 
 def pairs_of(rows):
-    """Each two rows, in a set, and how many there are."""
+    """The set of pairs of rows, and their number."""
     rows = np.asarray(rows, "int32")
     pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2 * rows.shape[1])
     return {pair.tobytes() for pair in pairs}, len(pairs)
@@ -128,7 +128,7 @@ def test_stored_rows_are_those_made_in_memory(
         preprocessing.store_rows(iter(texts), vocabulary, profile, path, executor)
     learn, measured, counted = preprocessing.open_rows(profile, path)
     assert [one.name for one in tmp_path.iterdir()] == ["rows.bin"]
-    # Two bytes a token are enough, and none is in memory.
+    # Two bytes per token are enough, and the rows are memory-mapped.
     assert isinstance(learn.rows, np.memmap)
     assert learn.rows.itemsize == 2
     assert len(measured) == len(rows) // 20 * 2
@@ -144,7 +144,7 @@ def test_stored_rows_are_those_made_in_memory(
 def test_storing_that_is_broken_off_leaves_what_was_there(profile, vocabulary, tmp_path):
     path = tmp_path / "rows.bin"
     path.write_bytes(b"before")
-    # Seven chunks, of which the first are written before the last text fails.
+    # Seven chunks; the first are written before the last text fails.
     broken = ("a film" if number < 13_500 else 1 / 0 for number in range(14_000))
     with pytest.raises(ZeroDivisionError):
         preprocessing.store_rows(broken, vocabulary, profile, path)
@@ -153,7 +153,7 @@ def test_storing_that_is_broken_off_leaves_what_was_there(profile, vocabulary, t
 
 @pytest.fixture
 def opened(tmp_path, profile):
-    """A function that opens rows of texts, lists of numbers, which are stored as such."""
+    """A function that stores texts, given as lists of ids, and opens their rows."""
 
     def opened(texts, **changes):
         stream = np.concatenate([[*text, SEP] for text in texts])
@@ -165,8 +165,8 @@ def opened(tmp_path, profile):
 
 
 def test_rows_to_measure_on_come_from_all_over_the_corpus(opened):
-    """A corpus that is sorted by language, a fifth of it in the first one, and with a text
-    that comes again and again."""
+    """With a corpus sorted by language, a fifth of it in the first language, and with a
+    repeated text."""
     rng, again = np.random.default_rng(0), [1499] * 9
     texts = [
         again if number % 20 == 0 else rng.integers(*words, rng.integers(5, 55)).tolist()
@@ -176,13 +176,13 @@ def test_rows_to_measure_on_come_from_all_over_the_corpus(opened):
     stream, learn, measured, counted = opened(texts)
     assert counted == (12_000, 600)
     assert measured.shape == (1024, 32)
-    # The share of the first language is that of the text, within three standard errors.
+    # The first language has its share, within three standard errors.
     first = (measured.reshape(512, 64) < 700).mean(axis=1) > 0.5
     assert abs(first.mean() - 0.2) < 3 * np.sqrt(0.2 * 0.8 / 512)
-    # None holds any of the text that comes again.
+    # None contains any of the repeated text.
     assert 1499 in learn[:]
     assert 1499 not in measured
-    # Pairs are neighbours, and all are either learnt from or measured on.
+    # Pairs are neighbours, and each is either for training or for validation.
     assert (learn.numbers[1::2] == learn.numbers[::2] + 1).all()
     rows = stream[: len(stream) // 32 * 32].reshape(-1, 32)
     (whole, count), (some, many), (others, few) = map(pairs_of, (rows, learn[:], measured))
@@ -194,7 +194,7 @@ def test_rows_to_measure_on_come_from_all_over_the_corpus(opened):
 
 
 def test_where_all_texts_come_again_they_are_measured_on(opened):
-    """Every text twice, or too few others for what is measured on."""
+    """All texts occur twice, or too few occur once."""
     texts = np.random.default_rng(0).integers(5, 1500, (200, 40)).tolist()
     for repeated, counted in (
         ([*texts, *texts], (400, 400)),
@@ -255,7 +255,7 @@ def test_a_cluster_stores_the_same_though_a_worker_is_killed(corpus, vocabulary,
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_corpus(tmp_path, corpus, vocabulary):
-    # The small corpus fills the queue of chunks that wait, too.
+    # Even the small corpus fills the queue of waiting chunks.
     program = (
         "import itertools, re; from helpers import corpora, preprocessing, profiles\n"
         f"vocabulary = {vocabulary!r}\n"
@@ -265,7 +265,7 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, corpus, vocabulary):
         "    texts = itertools.chain.from_iterable(many)\n"
         f"    path = {str(tmp_path / 'rows')!r}\n"
         "    preprocessing.store_rows(texts, vocabulary, profile, path)\n"
-        # Not getrusage: its maximum includes the process that started this one.
+        # Not getrusage, whose maximum includes the parent process.
         "    status = open('/proc/self/status').read()\n"
         "    print('peak', int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) // 1024)\n"
     )
@@ -273,7 +273,7 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, corpus, vocabulary):
     megabytes = 6 * corpus.stat().st_size / 2**20
     assert megabytes > 80
     assert second < 2048, (first, second)
-    # The text alone would take as many megabytes as it has, its tokens twice as many.
+    # Text in memory would take this much, and its tokens twice as much.
     assert second - first < megabytes / 2, (first, second)
 
 

@@ -50,7 +50,7 @@ def test_a_profile_says_what_it_changes_and_can_be_given_to_other_processes(name
     profile, sample = profiles.load_profile(name), profiles.load_profile()
     changes = profiles.PROFILES[name].items()
     assert all(value != getattr(sample, setting) for setting, value in changes)
-    # A command line gives lists.
+    # The command line passes lists.
     assert profile == profiles.load_profile(name, columns=["text", "label"])
     assert pickle.loads(pickle.dumps(profile)) == profile
 
@@ -59,13 +59,12 @@ def test_a_notebook_depends_on_its_settings_and_those_before_it():
     profile = profiles.load_profile()
     first, last = (profiles.settings(profile, through=number) for number in (1, 4))
     assert first.items() < last.items()
-    parts = [profiles.describe(profile, notebook) for notebook in (1, 2, 3, 4)]
-    assert [name for part in parts for name in part.index] == [*last]
-    assert dict(parts[0].value) == first
+    table = profiles.describe(profile, *first)
+    assert dict(table.value) == first
 
 
 def test_every_setting_is_there_for_a_reason():
-    """A profile differs in it, or a reader is asked to change it."""
+    """A profile changes it, or an exercise asks readers to."""
     first, *others = (
         profiles.settings(profiles.load_profile(one)) for one in profiles.PROFILES
     )

@@ -1,4 +1,4 @@
-"""What notebook 5 leaves, used by those who have nothing else of the series."""
+"""The classifier of notebook 5, used without the rest of the series."""
 
 import contextlib
 import itertools
@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 import pytest
 
-from conftest import REPOSITORY, start_python
+from conftest import REPOSITORY, run_python, start_python
 from helpers import corpora, preprocessing, profiles
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 # What `pytest --nbval notebooks` leaves.
 LEFT = REPOSITORY / "artifacts" / "tested" / "sample"
 SCRIPTS = REPOSITORY / "scripts"
-# Words, signs and letters that are read in many ways; and none at all.
+# Words, signs and letters that are hard to normalise, and empty sentences
 SENTENCES = [
     "A film to remember!",
     "",
@@ -42,13 +42,13 @@ SENTENCES = [
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the classifier that notebook 5 has left."""
+    """A copy of the classifier of notebook 5."""
     assert (LEFT / "05_using_your_encoder.json").exists(), "run `make test` first"
     return shutil.copytree(LEFT / "classifier", tmp_path / "classifier")
 
 
 def classify(folder, text="good\n", python=sys.executable):
-    """What classify.py answers: status, standard output and standard error."""
+    """Runs classify.py: status, standard output and standard error."""
     command = [python, SCRIPTS / "classify.py", folder]
     options = {"input": text, "capture_output": True, "text": True, "encoding": "utf-8"}
     done = subprocess.run([*map(str, command)], **options)
@@ -56,7 +56,7 @@ def classify(folder, text="good\n", python=sys.executable):
 
 
 def environment(folder, *packages):
-    """The Python of a fresh environment with some packages of requirements.txt."""
+    """Creates an environment with some packages of requirements.txt: its Python."""
     pins = re.findall(r"^\S+==\S+$", (REPOSITORY / "requirements.txt").read_text(), re.M)
     wanted = [pin for pin in pins if pin.partition("==")[0] in packages]
     assert len(wanted) == len(packages)
@@ -78,7 +78,7 @@ def runtime(tmp_path_factory):
 
 
 def test_every_line_is_answered_by_a_runtime_alone(folder, runtime):
-    """As beside Keras."""
+    """In the same way as with Keras installed."""
     lines = [each for each in SENTENCES if "\t" not in each]
     status, printed, _ = classify(folder, "".join(f"{line}\n" for line in lines), runtime)
     assert status == 0
@@ -113,7 +113,7 @@ numpy.savez(sys.argv[3], **found)
 
 
 def test_a_runtime_alone_computes_what_keras_does(folder, runtime, tmp_path, monkeypatch):
-    """Batches of several sizes, of rows that are full, and of rows that are padded."""
+    """For several batch sizes and lengths, with and without padding."""
     monkeypatch.syspath_prepend(str(folder))
     import keras
     import tasks
@@ -157,7 +157,7 @@ def other_tokenizer(folder):
 
 
 def cut(name):
-    """Leaves half of a file."""
+    """Truncates a file to half its size."""
 
     def damage(folder):
         path = folder / "onnx" / name
@@ -167,7 +167,7 @@ def cut(name):
 
 
 def weights_elsewhere(folder):
-    """Has the model read its weights from a file outside of the folder."""
+    """Makes the model read weights from a file outside the folder."""
     path = folder / "onnx" / "model.onnx"
     model = onnx.load(path)
     largest = max(model.graph.initializer, key=lambda each: each.ByteSize())
@@ -193,7 +193,7 @@ def without_classes(folder):
         (cut("tokenizer.json"), "tokenizer.json"),
         (other_tokenizer, "tokenizer.json can't be used: it is not the tokenizer"),
         (weights_elsewhere, "model.onnx"),
-        (without_classes, "model.onnx is no classifier of the series"),
+        (without_classes, "model.onnx is not a classifier of the series"),
     ],
 )
 def test_what_is_damaged_or_hostile_is_refused_by_name(folder, damage, named):
@@ -219,13 +219,13 @@ print(tasks.models.__file__, [classifier.classes[row.argmax()] for row in scores
 
 @pytest.fixture(scope="module")
 def keras_alone(tmp_path_factory):
-    """A Python that has KerasHub, and nothing of the series."""
+    """A Python with KerasHub, but without the series."""
     packages = "keras", "keras-hub", "jax", "tensorflow", "tensorflow-text", "numpy"
     return environment(tmp_path_factory.mktemp("keras") / "venv", *packages)
 
 
 def load_preset(python, folder):
-    """What a process prints that loads the preset with the code in it."""
+    """Loads the preset, with its own code, in another process."""
     options = {"capture_output": True, "text": True, "cwd": folder}
     options["env"] = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([str(python), "-I", "-c", KERAS], **options)
@@ -240,7 +240,7 @@ def test_keras_hub_alone_loads_the_preset(folder, keras_alone):
 
 
 def changed(name, change):
-    """Changes what one JSON file of a preset says."""
+    """A function that changes a JSON file of a preset."""
 
     def damage(folder):
         content = json.loads((folder / name).read_text("utf-8"))
@@ -251,13 +251,13 @@ def changed(name, change):
 
 
 def call(module, name, argument):
-    """A configuration that would call a function."""
+    """Makes a configuration call a function."""
     config = {"module": module, "class_name": name, "config": {"command": argument}}
     return lambda content: content.update(config, registered_name=name)
 
 
 def a_lambda(content):
-    """A configuration with code in it."""
+    """Puts code into a configuration."""
     code = {"class_name": "__lambda__", "config": {"value": "4wAA"}}
     config = {"name": "lambda", "function": code}
     content["config"]["backbone"] = {"module": "keras.layers", "class_name": "Lambda"}
@@ -307,7 +307,7 @@ def serving(folder, port):
 
 
 def ask(port, body, **headers):
-    """The status and the answer to a request."""
+    """Sends a request: the status and the reply."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", **headers}
     request = urllib.request.Request(
@@ -337,7 +337,7 @@ def test_the_server_answers_and_refuses(folder):
             status, answer = ask(8765, body)
             assert status == 400, body
             assert said in answer["detail"]
-        # A body that is too long is refused before it has come.
+        # A body that is too long is rejected before it is read.
         status, answer = ask(8765, {}, **{"Content-Length": "500001"})
         assert status == 400
         assert "at most 500000 bytes" in answer["detail"]
@@ -351,7 +351,7 @@ def resident(process):
 
 
 def test_the_server_bears_a_load_and_ends_when_all_is_answered(folder):
-    """A minute at 200 requests a second, or what two cores give beside those who ask."""
+    """A minute at 200 requests a second, or as many as two cores handle."""
     seconds, answered = 60, []
     with serving(folder, 8766) as process:
         ask(8766, {"sentences": SENTENCES})
@@ -376,7 +376,7 @@ def test_the_server_bears_a_load_and_ends_when_all_is_answered(folder):
         assert {*answered} == {200}
         assert count / seconds > 50
         assert after < before + 20
-        # One that is being answered when the server is told to end.
+        # A request in progress when the server is stopped
         last = []
         batch = {"sentences": [" ".join(["word"] * 300)] * 64}
         asker = threading.Thread(target=lambda: last.append(ask(8766, batch)))
@@ -386,3 +386,16 @@ def test_the_server_bears_a_load_and_ends_when_all_is_answered(folder):
         asker.join()
         assert process.wait(timeout=30) in (0, -signal.SIGTERM)
         assert last[0][0] == 200
+
+
+def test_one_page_does_all_of_it(tmp_path):
+    """In 150 lines and without `helpers`; here with few steps of pretraining."""
+    program = SCRIPTS / "one_page.py"
+    text = program.read_text("utf-8")
+    assert len(text.splitlines()) <= 150
+    assert "helpers" not in text
+    printed = run_python(program, folder=tmp_path, STEPS="8")
+    accuracy = dict(re.findall(r"^(\D+?) +(\d\d\.\d)$", printed, re.MULTILINE))
+    assert [*accuracy][::3] == ["bag of words", "pretrained encoder"]
+    # By guessing it would be 50, and a fifth of the sentences tell it to 2 points.
+    assert all(float(each) > 65 for each in accuracy.values())

@@ -1,4 +1,4 @@
-"""What holds the project together: versions, imports, words."""
+"""Checks across the project: versions, imports, links, words."""
 
 import ast
 import itertools
@@ -11,7 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
-from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS, run_python
+from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS, plain, run_python
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
 MODULES = {path.stem: path for path in (REPOSITORY / "helpers").glob("*.py")}
@@ -27,7 +27,7 @@ def test_pins_are_within_the_bounds_and_complete():
     assert {bound.name for bound in bounds} == pins.keys()
     for bound in bounds:
         assert bound.specifier.contains(pins[bound.name]), bound.name
-    # What the README says for GPUs and TPUs.
+    # The versions in the README for GPUs and TPUs.
     readme = (REPOSITORY / "README.md").read_text("utf-8")
     assert {*re.findall(r'"jax\[[\w-]+\]==([\d.]+)"', readme)} == {pins["jax"]}
     hooks = (REPOSITORY / ".pre-commit-config.yaml").read_text("utf-8")
@@ -54,7 +54,7 @@ def test_choosing_a_backend_says_nothing(backend):
 
 
 def test_nothing_that_runs_code_from_a_file_is_used():
-    """Models load in Keras' safe mode, which is its default, and arrays without pickle."""
+    """Models load in Keras' safe mode, the default, and arrays without pickle."""
     folders = [(REPOSITORY / name).glob("*.py") for name in ("benchmarks", "scripts")]
     for path in (*MODULES.values(), *itertools.chain(*folders), *NOTEBOOKS, *SOLUTIONS):
         text = path.read_text("utf-8")
@@ -63,7 +63,7 @@ def test_nothing_that_runs_code_from_a_file_is_used():
 
 
 def code_lines(path):
-    """The lines of a module that are neither blank, nor a comment, nor a docstring."""
+    """The number of lines that are not blank, comments or docstrings."""
     text = path.read_text("utf-8")
     lines = enumerate(text.splitlines(), 1)
     code = {n for n, line in lines if line.strip() and not line.strip().startswith("#")}
@@ -82,7 +82,7 @@ def test_helpers_are_thin():
 
 
 def uses(source):
-    """The pairs of module and name that code takes from `helpers`, among others."""
+    """Pairs of module and name that code uses, among them those of `helpers`."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -93,7 +93,7 @@ def uses(source):
     return found
 
 
-# From the first to the last: a module imports those before it, and plots none.
+# A module imports only those of earlier layers; plots imports none.
 LAYERS = "profiles", "normalization", "corpora", "preprocessing", "masking models"
 LAYERS += "checkpoints training", "results", "plots"
 LAYERS = [{*layer.split()} for layer in LAYERS]
@@ -122,18 +122,18 @@ def names(source):
 
 
 def test_every_name_in_helpers_is_used_elsewhere():
-    """By a notebook, a solution, or another module; a constant at least by its own."""
+    """In a notebook, a solution or another module; a constant at least in its own."""
     code = {name: path.read_text("utf-8") for name, path in MODULES.items()}
     used = {name: uses(source) for name, source in code.items()}
     for path in (*NOTEBOOKS, *SOLUTIONS):
-        cells = nbformat.read(path, as_version=4).cells[3:]  # the first code installs
-        used[path] = uses("\n".join(c.source for c in cells if c.cell_type == "code"))
+        cells = nbformat.read(path, as_version=4).cells
+        used[path] = uses("\n".join(plain(c) for c in cells if c.cell_type == "code"))
     alone = []
     for module, source in code.items():
         elsewhere = set().union(*(found for name, found in used.items() if name != module))
         for name in names(source):
             constant = name.isupper() and len(re.findall(rf"\b{name}\b", source)) > 1
-            # The types of what functions take and give are named in docstrings alone.
+            # Types of arguments and results are named only in docstrings.
             described = name in ("Profile", "Task", "Rows")
             if not (constant or described) and (module, name) not in elsewhere:
                 alone.append(f"{module}.{name}")
@@ -141,7 +141,7 @@ def test_every_name_in_helpers_is_used_elsewhere():
 
 
 def written():
-    """The pages that people read: path to Markdown."""
+    """All pages of text: a dict from path to Markdown."""
     names = "README.md", "CONTRIBUTING.md", "CHANGELOG.md"
     names += "benchmarks/README.md", "notebooks/glossary.md"
     pages = {REPOSITORY / name: (REPOSITORY / name).read_text("utf-8") for name in names}
@@ -152,14 +152,14 @@ def written():
 
 
 def tokens_of(page):
-    """All tokens of a page's Markdown: blocks, and what stands in them."""
+    """Yields all tokens of a page's Markdown: blocks and their children."""
     for token in MarkdownIt("commonmark").enable("table").parse(page):
         yield token
         yield from token.children or ()
 
 
 def anchors(path, page):
-    """The names of the page's headings, as GitHub makes them, or JupyterLab."""
+    """The anchors of a page's headings, as in GitHub or in JupyterLab."""
     headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
     if path.suffix == ".ipynb":
         return {heading.replace(" ", "-") for heading in headings}
@@ -183,11 +183,11 @@ def test_links_lead_somewhere():
 def test_links_are_written_as_links():
     for path, page in written().items():
         for token in tokens_of(page):
-            # A bracket too few, a blank between, or an address without brackets.
+            # A missing bracket, a space in between, or a bare address.
             wrong = r"\]\s*\(|https?://|\[[^]]*\]\["
             found = token.type == "text" and re.search(wrong, token.content)
             assert not found, f"{path.name}: {token.content}"
-            # A picture says what it shows.
+            # A picture has alternative text.
             assert token.content or token.type != "image", f"{path.name}: {token.attrs}"
 
 
@@ -195,6 +195,27 @@ def test_words_are_spelt_as_dictionaries_have_them():
     folders = "helpers", "scripts", "notebooks", "benchmarks", "book"
     pages = "README.md", "CONTRIBUTING.md", "CHANGELOG.md"
     run_python("-m", "codespell_lib", *pages, *folders)
+
+
+# What the field has other words for: objective, context, to overfit, probability, accuracy.
+PRIVATE = "whoever", "by heart", "the company they keep", "legs?", "chances?", "games?"
+PRIVATE = re.compile(rf"\b({'|'.join(PRIVATE)}|(is|are) right in)\b", re.IGNORECASE)
+
+
+def test_words_are_those_of_the_field():
+    folders = "helpers", "scripts", "notebooks", "benchmarks", "book", "tests"
+    paths = [path for name in folders for path in (REPOSITORY / name).rglob("*.*")]
+    paths += [*REPOSITORY.glob("*.md"), REPOSITORY / "Makefile"]
+    for path in paths:
+        if path.suffix == ".ipynb":
+            text = "\n".join(cell.source for cell in nbformat.read(path, 4).cells)
+        elif path.suffix in (".py", ".md", ".toml", ".svg", ".yml", ""):
+            text = path.read_text("utf-8")
+        else:
+            continue
+        for line in text.splitlines():
+            found = PRIVATE.search(line)
+            assert not found or line.startswith("PRIVATE = "), f"{path.name}: {line}"
 
 
 @pytest.mark.parametrize("path", [*NOTEBOOKS, *SOLUTIONS, REPOSITORY / "README.md"])

@@ -9,10 +9,10 @@ from helpers import preprocessing, results
 
 @pytest.fixture
 def recorded(artifacts, profile):
-    """A record of notebook 2 with one file, in its folder."""
+    """The folder with a record of notebook 2 and one file."""
     results.path(profile, "rows.bin").write_bytes(b"rows")
     results.write_record(profile, 2, {"seconds": 1.5}, files=["rows.bin"])
-    with pytest.raises(TypeError):  # JSON can't hold it; the one before is kept
+    with pytest.raises(TypeError):  # not JSON-serialisable: the old record is kept
         results.write_record(profile, 2, {"array": np.zeros(3)})
     return artifacts / profile.name
 
@@ -42,14 +42,14 @@ def test_other_settings_are_refused_and_named(recorded, profile, overrides):
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"settings": 3}', "null"])
 def test_a_damaged_record_is_refused(recorded, profile, content):
     (recorded / "02_mlm_preprocessing.json").write_text(content)
-    with pytest.raises(RuntimeError, match="left nothing, or nothing whole"):
+    with pytest.raises(RuntimeError, match="has no complete record"):
         results.read_record(profile, 2)
 
 
 def test_a_changed_or_missing_file_is_refused(recorded, profile):
     for change in lambda path: path.write_bytes(b"rocks"), lambda path: path.unlink():
         change(recorded / "rows.bin")
-        with pytest.raises(RuntimeError, match=r"left another rows.bin than there is now"):
+        with pytest.raises(RuntimeError, match=r"rows.bin that is missing or has changed"):
             results.read_record(profile, 2)
 
 
@@ -78,7 +78,7 @@ def test_what_notebook_2_leaves_is_read(
     assert found[0] == vocabulary
     assert (found[1] == vectors).all()
     assert len(found[2]) + len(found[3]) == len(rows) // 2 * 2
-    # Rows are read at random, never from Drive.
+    # Rows are not read from Drive, where random access is slow.
     assert (found[2].rows.filename == path) != on_drive
 
 
@@ -99,7 +99,7 @@ def test_the_interval_of_an_accuracy_is_the_usual_one():
 def test_a_paired_difference_is_surer_than_two_intervals():
     rng = np.random.default_rng(0)
     first = rng.random((3, 2000)) < 0.7
-    second = first | (rng.random((3, 2000)) < 0.1)  # right wherever the first is
+    second = first | (rng.random((3, 2000)) < 0.1)  # correct wherever the first is
     points, low, high = results.paired_difference(second, first)
     assert 0 < low < points < high
     assert high - low < 2

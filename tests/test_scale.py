@@ -1,5 +1,5 @@
-"""scripts/pretrain.py: killed, on many devices, on two hosts, and with a split model; and
-its step as a TPU's compiler counts it."""
+"""scripts/pretrain.py when killed, on many devices, on two hosts, and with a split model;
+and the cost of its step according to the TPU's compiler."""
 
 import contextlib
 import csv
@@ -23,10 +23,10 @@ pytestmark = pytest.mark.slow
 
 SCRIPT = REPOSITORY / "scripts" / "pretrain.py"
 
-# What is split over eight devices must be a multiple of eight.
+# Sizes that are split over eight devices must be multiples of eight.
 WIDER = {"vocabulary_size": 1504, "hidden_dim": 32, "intermediate_dim": 64}
 
-# Runs the script, but with something before and after.
+# Runs the script, with code before and after it.
 AROUND = """
 import helpers, runpy, sys
 helpers.choose_backend("jax")
@@ -53,8 +53,8 @@ print("split", *(w.path for w in weights if not w.value.sharding.is_fully_replic
 
 @pytest.fixture
 def pretrain(artifacts, profile, texts):
-    """A function that starts the script in a folder of its own, beside what notebook 2
-    leaves there: the process, and the path of what it saves."""
+    """A function that starts the script in a new folder with the results of notebook 2:
+    the process, and the path of its checkpoint."""
 
     def started(name, before="", after="", environment=(), **changes):
         changes = WIDER | {"pretraining_steps": 20} | changes
@@ -83,7 +83,7 @@ def pretrain(artifacts, profile, texts):
 
 
 def state(saved):
-    """All that was saved but the time that it took: the history, and the arrays."""
+    """The contents of a checkpoint except the time: the history, and the arrays."""
     with np.load(saved) as file:
         arrays = {name: file[name] for name in file.files}
     return json.loads(str(arrays.pop("saved")))["history"], arrays
@@ -95,13 +95,13 @@ def assert_same_losses(saved, other, atol=1e-4):
 
 
 def written(path):
-    """When a file was written; None if it isn't there."""
+    """The time when a file was written, or None if there is none."""
     with contextlib.suppress(FileNotFoundError):
         return path.stat().st_mtime_ns
 
 
 def test_killed_three_times_it_ends_with_the_same_weights(pretrain):
-    # Dropout and the order of batches go on, too.
+    # Dropout and the order of batches are resumed, too.
     options = {"before": OFTEN, "dropout": 0.1, "pretraining_steps": 1000}
     process, whole = pretrain("whole", **options)
     finish(process)
@@ -110,7 +110,7 @@ def test_killed_three_times_it_ends_with_the_same_weights(pretrain):
         process, saved = pretrain("killed", **options)
         partial = saved.with_name(saved.name + ".partial")
         left, until = written(partial), time.monotonic() + 60
-        # As soon as something is being written, or some time later.
+        # Kill it as soon as it writes, or some time later.
         while written(partial) in (None, left):
             assert time.monotonic() < until
             time.sleep(0.0002)
@@ -122,7 +122,7 @@ def test_killed_three_times_it_ends_with_the_same_weights(pretrain):
         killed += 1
     process, saved = pretrain("killed", **options)
     assert ", 0 of them done before" not in finish(process)
-    # Bit for bit, and every loss was kept.
+    # Bit for bit, with the history of all losses
     np.testing.assert_equal(state(saved), state(whole))
     assert not partial.exists()
 
@@ -169,7 +169,7 @@ def test_a_lost_host_is_noticed_and_the_pair_goes_on(pretrain, killed):
     pair[killed][0].communicate()
     for process, _ in start():
         assert "200 steps, 0 of them" not in finish(process)
-    # Sums in another order drift apart, over two hundred steps by more than over twenty.
+    # Rounding differences grow with the number of steps.
     process, whole = pretrain("whole", pretraining_steps=200)
     finish(process)
     assert_same_losses(saved, whole, atol=1e-2)
@@ -200,11 +200,11 @@ print(json.dumps(tpu.count("full", "pretraining", "v5e", 1, "batch")))
     reason="the TPU's compiler is for Linux on x86-64",
 )
 def test_a_step_on_a_tpu_has_not_grown(tmp_path):
-    """The step of `full`, in benchmarks/tpu.csv. What the compiler keeps in a chip's fast
-    memory may change with little; one pass more over the logits, 0.25 GB, is noticed."""
+    """Compares the step of `full` with benchmarks/tpu.csv. The tolerances allow for changes
+    in what stays in fast memory, but not for another pass over the logits (0.25 GB)."""
     wanted = "\n".join(importlib.metadata.requires("jax"))
-    libtpu = re.search(r"libtpu==[\d.*]+", wanted)[0]  # the one that this JAX names
-    # Beside the environment: where libtpu is installed, JAX looks for a TPU.
+    libtpu = re.search(r"libtpu==[\d.*]+", wanted)[0]  # the version for this JAX
+    # Outside the environment: with libtpu installed, JAX looks for a TPU.
     run_python("-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, libtpu)
     folders = tmp_path, REPOSITORY / "benchmarks", REPOSITORY
     environment = {"PYTHONPATH": ":".join(map(str, folders))}

@@ -1,4 +1,4 @@
-"""The whole series, from its first cell to its last, on other profiles and on own text."""
+"""The whole series, with other profiles and with users' text."""
 
 import json
 import random
@@ -19,7 +19,7 @@ from helpers import preprocessing, results
 
 pytestmark = pytest.mark.slow
 
-# The profile's own settings, but for width, steps and sentences.
+# Smaller width, batches and numbers of steps and labels
 FEW = {
     "hidden_dim": 64,
     "intermediate_dim": 64,
@@ -30,8 +30,8 @@ FEW = {
     "finetuning_epochs": 1,
 }
 
-# Kernels run this first: the archives are smaller than the real ones, and `full` computes
-# in bfloat16 as it would on a GPU or TPU.
+# Kernels run this first: it registers smaller archives, and makes `full` compute in
+# bfloat16, as on a GPU or TPU.
 STARTUP = """
 import pathlib
 import helpers
@@ -56,8 +56,8 @@ def chosen(backend="jax"):
 helpers.choose_backend = chosen
 """
 
-# Products have the digits of bfloat16, or of TF32, as they have by default on a TPU, or on
-# an NVIDIA GPU.
+# Gives matrix products the precision of bfloat16 or TF32, the defaults on a TPU and on an
+# NVIDIA GPU.
 SHORT_PRODUCTS = """
 from jax import lax
 
@@ -75,7 +75,7 @@ lax.dot_general_p.bind = short
 
 
 def run_first(folder, program):
-    """An environment whose kernels run a program first."""
+    """Environment variables with which kernels run a program first."""
     startup = folder / "profile_default" / "startup"
     startup.mkdir(parents=True)
     (startup / "00-first.py").write_text(program, "utf-8")
@@ -83,7 +83,7 @@ def run_first(folder, program):
 
 
 def run_series(folder, profile, overrides, **environment):
-    """Runs the notebooks, one after the other: what they print, and the accuracies."""
+    """Runs all notebooks in order: their output, and the accuracies."""
     environment["TUTORIAL_ARTIFACTS"], said = str(folder / "artifacts"), ""
     for path in NOTEBOOKS:
         settings = ["-p", "PROFILE", profile, "-y", f"OVERRIDES: {json.dumps(overrides)}"]
@@ -100,8 +100,8 @@ def run_series(folder, profile, overrides, **environment):
 
 @pytest.fixture(scope="module")
 def fetched(tmp_path_factory, genuine):
-    """An environment in which all that the large profiles fetch is there: smaller files,
-    in the layout of the genuine ones."""
+    """Environment variables for a cache with smaller versions of the files that the large
+    profiles download."""
     folder = tmp_path_factory.mktemp("fetched")
     shutil.copy(genuine / "vocab" / "bert_vocab_uncased.txt", folder)
     raw = genuine / "wikitext" / "wiki.test.raw"
@@ -111,7 +111,7 @@ def fetched(tmp_path_factory, genuine):
     with zipfile.ZipFile(folder / "SST-2.zip", "w") as archive:
         for part in "train", "dev":
             lines = (genuine / "SST-2" / f"{part}.tsv").read_bytes().splitlines(True)
-            count = 300 if part == "train" else 100  # as many of them are held out
+            count = 300 if part == "train" else 100  # as many sentences are held out
             archive.writestr(f"SST-2/{part}.tsv", b"".join(lines[:count]))
     hashes = {path.name: pooch.file_hash(str(path)) for path in folder.glob("*.*")}
     known = [f"{name} {sha256} http://127.0.0.1:1/\n" for name, sha256 in hashes.items()]
@@ -128,21 +128,21 @@ def test_the_large_profiles_run_from_the_first_cell_to_the_last(fetched, tmp_pat
 
 
 def test_the_example_in_the_readme_runs(tmp_path):
-    """Text and classes of one's own; an encoder smaller and quicker than a reader's."""
+    """Users' text and classes, with a smaller and faster encoder."""
     readme = (REPOSITORY / "README.md").read_text("utf-8")
     section = readme.split("## Your own text")[1].split("\n## ")[0]
     program = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
     run_python("-c", program, folder=tmp_path)
     labels = tmp_path / "labels.csv"
-    pd.read_csv(labels)[::5].to_csv(labels, index=False)  # a reader has five times as many
+    pd.read_csv(labels)[::5].to_csv(labels, index=False)  # a fifth is enough here
     settings = yaml.safe_load("{" + re.search(r'SETTINGS="(.*?)"', section)[1] + "}")
     settings |= {"hidden_dim": 64, "num_layers": 1, "pretraining_steps": 20}
     settings |= {"repeats": 1, "finetuning_epochs": 1}
     _, accuracy = run_series(tmp_path, "sample", settings)
-    # Four classes: words alone tell most of them apart.
+    # Four classes, which words alone distinguish well
     assert accuracy["bag of words"] > 50
     assert accuracy["pretrained"] > 50
-    # Then it is used, and served.
+    # The classifier is used and served.
     section = readme.split("## Use what you have trained")[1].split("\n## ")[0]
     commands = re.search(r"```sh\n(.*?)```", section, re.DOTALL)[1]
     commands = commands.replace("libraries/sample", str(tmp_path / "artifacts" / "sample"))
@@ -160,8 +160,8 @@ def test_the_example_in_the_readme_runs(tmp_path):
 
 
 def generated(folder, alphabet, known, corpus, table, names, sizes):
-    """The paths of a corpus and of a table, whose classes differ in some words, in a folder
-    with blanks: texts, and words in a text; words in a text, and texts of each class."""
+    """Writes random text to a folder with spaces in its name: a corpus (number and length
+    of texts) and a table (length and number of texts), whose classes differ in words."""
     rng, folder = random.Random(0), folder / "my own text"
     folder.mkdir()
     words = ["".join(rng.choices(alphabet, k=rng.randint(2, 7))) for _ in range(known)]
@@ -216,18 +216,18 @@ SMALL = {
     ],
 )
 def test_other_data_runs_from_the_first_cell_to_the_last(tmp_path, data, settings, digits):
-    """No cell demands what only film reviews fulfil, or only float32's digits."""
+    """No cell relies on film reviews, or on the precision of float32."""
     first = run_first(tmp_path, SHORT_PRODUCTS.format(digits=digits))
     settings = SMALL | generated(tmp_path, *data) | settings
     said, accuracy = run_series(tmp_path, "sample", settings, **first)
     assert ("balanced accuracy" in said) == ("rare" in data[4])
-    # The corpus and the sentences have the same words.
+    # Corpus and sentences have the same words.
     assert re.findall(r"\[UNK\] in the .*: (.*) %", said) == ["0.00", "0.00"]
     assert [*accuracy][-1] == "naive Bayes + pretrained"
 
 
 def test_the_baseline_of_the_sample_holds_with_short_products(tmp_path):
-    """It compares sums of weights; later notebooks compare figures, with wide margins."""
+    """Notebook 1 compares sums of weights; later checks have wide margins."""
     first = run_first(tmp_path, SHORT_PRODUCTS.format(digits=7))
     command = "-m", "papermill", NOTEBOOKS[0], tmp_path / "executed.ipynb"
     run_python(*command, "--cwd", tmp_path, TUTORIAL_ARTIFACTS=str(tmp_path), **first)
@@ -235,7 +235,7 @@ def test_the_baseline_of_the_sample_holds_with_short_products(tmp_path):
 
 @pytest.mark.parametrize("foreign", [100, 300])
 def test_text_that_the_vocabulary_lacks_is_named(tmp_path, foreign):
-    """By notebook 2, which goes on with a sixteenth of it, but not with a sixth."""
+    """Notebook 2 tolerates a sixteenth of such text, but not a sixth."""
     lines = ["all of it is known"] * 300 + ["слова"] * foreign
     rows = [f"known{' it' * n},{n % 2}" for n in range(60)]
     pieces = [*preprocessing.SPECIAL_TOKENS, *lines[0].split()]

@@ -1,4 +1,4 @@
-"""The solutions: their stored outputs, and that each check refuses a wrong answer."""
+"""The solutions: their stored outputs, and that each check rejects a wrong answer."""
 
 import re
 
@@ -12,7 +12,7 @@ ARTIFACTS = REPOSITORY / "artifacts" / "tested"
 
 
 def refusal(wrong, check):
-    """The source of a cell in which the check must refuse the wrong answer."""
+    """The source of a cell in which the check must reject the wrong answer."""
     return f"""\
 names = dict(globals())  # a copy: the cells below go on with the right answer
 exec({wrong!r}, names)
@@ -25,7 +25,7 @@ else:
 
 
 def with_wrong_answers(path):
-    """The notebook, with a wrong answer below each check."""
+    """The notebook, with a test of a wrong answer below each check."""
     notebook, cells = nbformat.read(path, as_version=4), []
     text = (REPOSITORY / "tests" / "wrong_answers" / f"{path.stem}.py").read_text("utf-8")
     _, *wrong = re.split(r"^# %% \d: .+$", text, flags=re.MULTILINE)
@@ -42,11 +42,11 @@ def with_wrong_answers(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_outputs_are_those_stored_and_checks_refuse_wrong_answers(path, tmp_path):
-    # The first solutions need nothing that the series leaves.
+    # The first solutions need no results of the series.
     left = ARTIFACTS / "sample" / "06_scaling_out.json"
     assert left.exists() or path == SOLUTIONS[0], "run `make test` first"
     nbformat.write(with_wrong_answers(path), tmp_path / path.name)
-    # So that neither the options nor the conftest.py of the repository apply.
+    # So that the options and conftest.py of the repository do not apply.
     (tmp_path / "pytest.ini").touch()
     sanitize = f"--nbval-sanitize-with={REPOSITORY / 'tests' / 'nbval_sanitize.cfg'}"
     options = ["--nbval-current-env", sanitize, "--nbval-cell-timeout=1800"]

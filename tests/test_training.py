@@ -14,7 +14,7 @@ on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="is about J
 
 
 def pretrain(profile, rows):
-    """The loss of each step."""
+    """Pretrains, and returns the loss of each step."""
     keras.utils.set_random_seed(profile.seed)
     steps = profile.pretraining_steps
     log_frequencies = preprocessing.log_frequencies(rows, profile.vocabulary_size)
@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_loss_twice(profile, rows, changes):
 def test_pretraining_learns_what_only_reading_tells(profile):
     quick = {"pretraining_steps": 200, "embedding_rate": 1.0, "learning_rate": 0.01}
     profile = dataclasses.replace(profile, **quick)
-    # One of fifty tokens fills each row: its neighbours say what is hidden.
+    # Each row repeats one of fifty tokens, so its neighbours reveal a masked token.
     rows = np.repeat(np.random.default_rng(0).integers(5, 55, (640, 1)), 32, axis=1)
     losses = pretrain(profile, rows)
     guessing = -preprocessing.log_frequencies(rows, 1500)[rows].mean()
@@ -60,7 +60,7 @@ def test_a_training_that_diverges_stops_before_it_is_saved(profile, rows, tmp_pa
     done = saved.restore()
     assert done < 30
     assert all(np.isfinite(array).all() for array in saved.state())
-    # What has diverged already stops within an epoch.
+    # If it has already diverged, training stops within an epoch.
     first = model.trainable_variables[0]
     first.assign(np.full(first.shape, np.nan))
     saved.start = saved.state()
@@ -101,7 +101,7 @@ def test_the_plan_has_all_steps_that_were_asked_for(steps):
 
 @pytest.fixture
 def compiled():
-    """How often JAX has compiled a function, by its name."""
+    """Counts how often JAX compiles each function."""
     jax, counted = pytest.importorskip("jax"), collections.Counter()
 
     def count(event, seconds, fun_name="", **_):
@@ -125,10 +125,10 @@ def test_each_phase_is_compiled_once(profile, rows, tmp_path, compiled):
     compiled.clear()
     ids, labels = sentences()
     model = training.train_classifier(profile, ids, labels, 0, 3)
-    # 96 sentences and 10: neither are whole batches of 256.
+    # 96 and 10 sentences: neither fills a batch of 256.
     for some in ids, ids[:10]:
         training.class_probabilities(model, some)
-    # Sentences have two lengths; the start of the head predicts with a model of its own.
+    # Sentences have two lengths; initialising the head uses another model.
     found = compiled["jit(train_step)"], compiled["jit(predict_step)"]
     assert found == (2, 2), compiled
 
@@ -152,7 +152,7 @@ def test_bfloat16_is_taken_where_the_device_has_it(profile, monkeypatch, device)
 
 
 def sentences(classes=2):
-    """Sentences of two lengths, in which one token decides the label."""
+    """Sentences of two lengths, in which one token determines the label."""
     rng = np.random.default_rng(0)
     labels = np.arange(96) % classes
     ids = rng.integers(10, 200, (96, 24)).astype("int32")
@@ -174,7 +174,7 @@ def test_a_classifier_learns_and_repeats_itself(profile, pretrained):
     np.testing.assert_array_equal(*probabilities)
     np.testing.assert_allclose(probabilities[0].sum(axis=1), 1, atol=1e-5)
     assert (probabilities[0].argmax(axis=1) == labels).mean() > 0.9
-    if pretrained:  # It is left alone.
+    if pretrained:  # The encoder itself is unchanged.
         np.testing.assert_equal(encoder.get_weights(), before)
 
 
@@ -197,18 +197,18 @@ def test_sentences_come_in_whole_batches_of_like_length():
     lengths, seen = (24, 48, 60), []
 
     def batches():
-        """A hundred, which are four passes."""
+        """A hundred batches, which are four epochs."""
         made = training.sentence_batches(ids, np.arange(200), lengths, 8, seed=0)
         return made.take(100).as_numpy_iterator()
 
     for rows, labels in batches():
         assert len(rows) == 8
-        # Each sentence is whole, in a row of the first length that holds the longest.
+        # Each sentence is whole, in a row of the smallest length that fits the batch.
         assert ((rows > 0).sum(axis=1) == used[labels]).all()
         assert (rows.max(axis=1) == labels + 5).all()
         fits = [length for length in lengths if length >= used[labels].max()]
         assert rows.shape[1] == fits[0]
         seen.extend(labels.tolist())
-    # All have their share.
+    # All sentences are drawn about equally often.
     assert {*np.bincount(seen, minlength=200)} <= {2, 3, 4, 5, 6}
     assert seen == [label for _, labels in batches() for label in labels.tolist()]

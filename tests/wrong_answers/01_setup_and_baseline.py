@@ -1,16 +1,16 @@
-"""Tempting wrong answers to the exercises of notebook 1: the checks must refuse them.
+"""Plausible wrong answers to the exercises of notebook 1, which the checks must reject.
 
-Each is executed in place of the answer cell, in the kernel that has run the solutions.
+Each is executed in place of the answer cell, in the kernel that runs the solutions.
 """
 # ruff: noqa: F821
 
-# %% 1: the number is replaced, but the layer is not learnt again
+# %% 1: each row gets its number, but the layer stays the same
 by_words = {}
 for most in 500, 4000, 20000:
     by_words[most] = {"known": most, **learn(words)[1]}
 by_words = pd.DataFrame(by_words).T
 
-# %% 2: the sentences go through the layer that knows no pairs
+# %% 2: the sentences go through the layer without pairs
 with_pairs = learn_words(task.train.text, ngrams=2)
 pairs_model, found = learn(with_pairs)
 plain, negated = (
@@ -24,13 +24,13 @@ by_penalty = pd.DataFrame(
 ).T
 best_penalty = by_penalty.gap.idxmin()
 
-# %% 4: a word is added, so that the two sentences are not the same bag
+# %% 4: an added word, so the two sentences are different bags
 contrasts = [
     (f"not a {word} film", f"a {word} film")
     for word in ("bad", "boring", "dull", "flat", "stupid")
 ]
 
-# %% 5: measured on the sentences that were trained on
+# %% 5: accuracy on the sentences that the model was trained on
 rows = {}
 for count in 50, 100, 250, 1000, len(task.train):
     rows[count] = {}

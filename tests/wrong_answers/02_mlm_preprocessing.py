@@ -1,10 +1,10 @@
-"""Tempting wrong answers to the exercises of notebook 2: the checks must refuse them.
+"""Plausible wrong answers to the exercises of notebook 2, which the checks must reject.
 
-Each is executed in place of the answer cell, in the kernel that has run the solutions.
+Each is executed in place of the answer cell, in the kernel that runs the solutions.
 """
 # ruff: noqa: F821
 
-# %% 1: the most frequent words, whole, instead of sub-words
+# %% 1: the most frequent whole words instead of sub-words
 from collections import Counter
 
 frequent = Counter(word for text in texts for word in text.lower().split())
@@ -19,12 +19,12 @@ by_size = pd.DataFrame(
     }
 ).T
 
-# %% 2: only what is shown as [MASK] is counted
+# %% 2: only tokens shown as [MASK] are counted
 half = profiles.load_profile(PROFILE, **OVERRIDES | {"mask_rate": 0.5})
 features, *_ = masking.hide(some_rows, half, np.random.default_rng(0))
 share = (features["token_ids"] == preprocessing.MASK).sum() / may_hide.sum()
 
-# %% 3: both are counted with the notebook's window
+# %% 3: both use the notebook's window
 wide = cooccurrence_counts(counted, 20)
 counts, vectors = dict.fromkeys((2, 20), wide), dict.fromkeys((2, 20), directions(wide))
 
@@ -37,7 +37,7 @@ def shared(one, other, ids, count=10):
     return np.array([len({*a} & {*b}) / count for a, b in zip(*nearest, strict=True)])
 
 
-# %% 5: from the mean length, as if long texts could make up for short ones
+# %% 5: from the mean length, as if long texts made up for short ones
 by_length = {}
 for length in 32, 64, 128:
     by_length[length] = {}

@@ -1,15 +1,17 @@
-# Answers to the exercises of notebook 3 that tempt and are wrong. Each stands for the
-# answer cell of notebooks/solutions/03_encoder_pretraining.ipynb, whose check refuses it.
+"""Plausible wrong answers to the exercises of notebook 3, which the checks must reject.
+
+Each is executed in place of the answer cell, in the kernel that runs the solutions.
+"""
 # ruff: noqa: F821
 
-# %% 1: the winner against the loser, for the block; that is both changes at once
+# %% 1: the block's effect includes the optimizer's
 falls = {
     "block": last["classic", "AdamW"] - last["rotary", "Muon"],
     "optimizer": last["classic", "AdamW"] - last["classic", "Muon"],
 }
 
 
-# %% 2: the weights go on, but the data begin anew
+# %% 2: the weights are resumed, but the data start again
 def train_from_the_first_batch(path, callbacks=()):
     keras.utils.set_random_seed(profile.seed)
     total = epochs * steps_per_epoch
@@ -30,11 +32,11 @@ with tempfile.TemporaryDirectory() as halfway:
     except KeyboardInterrupt:
         resumed, found = train_from_the_first_batch(path)
 
-# %% 3: the loss that Keras reports, which is the sum of both games
-cost = reported["two games"] - reported["one game"]
-gain, low, high = results.paired_difference(right["two games"], right["one game"])
+# %% 3: the loss that Keras reports, which is the sum of both objectives
+cost = reported["two objectives"] - reported["one objective"]
+gain, low, high = results.paired_difference(right["two objectives"], right["one objective"])
 
-# %% 4: the profile says `word_vectors`, so the encoder is taken to have them
+# %% 4: `word_vectors` is set, so the encoder is assumed to have them
 untrained = models.build_encoder(profile)
 accuracy = {
     "random": 100 * right["random"].mean(),
@@ -42,13 +44,13 @@ accuracy = {
     "counted": 100 * right["counted"].mean(),
 }
 
-# %% 5: tokens are shuffled, and words torn into their pieces
+# %% 5: tokens are shuffled, and words torn apart
 inner = np.array([token.startswith("##") for token in vocabulary])
 rng = np.random.default_rng(profile.seed)
 shuffled = rng.permuted(validation_rows, axis=1)
 rise = losses_on(word_model, shuffled).mean() - in_order
 
-# %% 6: what everybody can complete
+# %% 6: what any reader can complete
 questions = {
     "one of the [MASK] parameters": "best",
     "this is [MASK] example": "an",

@@ -1,8 +1,10 @@
-# Answers to the exercises of notebook 4 that tempt and are wrong. Each stands for the
-# answer cell of notebooks/solutions/04_fine_tuning.ipynb, whose check refuses it.
+"""Plausible wrong answers to the exercises of notebook 4, which the checks must reject.
+
+Each is executed in place of the answer cell, in the kernel that runs the solutions.
+"""
 # ruff: noqa: F821
 
-# %% 1: what the encoder is worth is taken from its own accuracy, against guessing
+# %% 1: the encoder is compared with guessing
 right = {count: draws(count) for count in (100, 500)}
 guessed = np.full((3, len(answers)), 0.5)
 worth = {
@@ -10,12 +12,12 @@ worth = {
     for count, each in right.items()
 }
 
-# %% 2: the random head is taken for the control of moving, the frozen one of starting
+# %% 2: the controls of the two differences are swapped
 frozen = np.array([learn(profile.few_labels, seed)["pretrained"] for seed in seeds])
-moving = results.paired_difference(moved["started head"], moved["random head"])
-starting = results.paired_difference(moved["started head"], frozen)
+moving = results.paired_difference(moved["regression head"], moved["random head"])
+starting = results.paired_difference(moved["regression head"], frozen)
 
-# %% 3: the average against the worst of the three
+# %% 3: the average is compared with the worst of the three
 gained = []
 for members in probabilities.values():
     together = np.mean(members, axis=0).argmax(axis=1) == answers
@@ -24,14 +26,14 @@ for members in probabilities.values():
 same, others = gained
 
 
-# %% 4: padding takes part, and a higher accuracy is taken for a real difference
+# %% 4: padding takes part, and a higher accuracy counts as a real difference
 def largest(x, words):
     return ops.max(x, axis=1)
 
 
 real = by_mean.mean() > by_largest.mean()
 
-# %% 5: a word counts as known where another word contains it
+# %% 5: a word counts as known if another word contains it
 unknown = np.array(
     [
         sum(word not in everything for word in set(text.split()))
@@ -41,7 +43,7 @@ unknown = np.array(
 )
 unknown_few = np.array([unknown] * 3)
 
-# %% 6: twice as good as guessing, so it helps
+# %% 6: twice as good as guessing counts as help
 guessed = np.full((3, len(libraries.test)), 1 / 3)
-difference = results.paired_difference(elsewhere["films"], guessed)
+difference = results.paired_difference(elsewhere["pretrained"], guessed)
 helps = difference[1] > 0

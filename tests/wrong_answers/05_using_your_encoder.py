@@ -1,22 +1,24 @@
-# Answers to the exercises of notebook 5 that tempt and are wrong. Each stands for the
-# answer cell of notebooks/solutions/05_using_your_encoder.ipynb, whose check refuses it.
+"""Plausible wrong answers to the exercises of notebook 5, which the checks must reject.
+
+Each is executed in place of the answer cell, in the kernel that runs the solutions.
+"""
 # ruff: noqa: F821
 
 
-# %% 1: the largest logit is taken for the surest answer, and for a probability
+# %% 1: the largest logit, which is no probability
 def surest(sentences):
     logits = classifier.predict(sentences, batch_size=256, verbose=0)
     place, best = np.unravel_index(logits.argmax(), logits.shape)
     return sentences[place], classifier.classes[best], float(logits[place, best])
 
 
-# %% 2: a correction is taken for one more matrix of the same size
+# %% 2: a correction is taken for another matrix of the same size
 def lora_weights(encoder, rank):
     dense = [each for each in encoder.layers if isinstance(each, keras.layers.Dense)]
     return sum(rank * each.kernel.shape[0] * each.kernel.shape[1] for each in dense)
 
 
-# %% 3: sums, whose length is that of the text, compared by their product
+# %% 3: sums, whose length depends on that of the text, compared by their product
 def sums(sentences):
     rows = preprocessing.tokenize(sentences, vocabulary, profile)
     return np.stack([counted[ids].sum(axis=0) for ids in rows])
@@ -26,7 +28,7 @@ products = np.matmul(sums(halves[0]), sums(halves[1]).T)
 share = 100 * ((products > np.diag(products)[:, None]).sum(axis=1) < 10).mean()
 
 
-# %% 4: what isn't noticed
+# %% 4: damage that goes unnoticed
 def damage(folder):
     path = folder / "assets" / "tokenizer" / "vocabulary.txt"
     pieces = path.read_text("utf-8").split("\n")
@@ -34,7 +36,7 @@ def damage(folder):
     path.write_text("\n".join(pieces), "utf-8")
 
 
-# %% 5: padded with what is no padding
+# %% 5: padded with an id that is not [PAD]
 def answer(sentences):
     found = [each.ids or unknown for each in tokenizer.encode_batch(sentences)]
     rows = np.ones((len(found), max(map(len, found))), "int32")

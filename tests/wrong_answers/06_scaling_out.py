@@ -1,5 +1,7 @@
-# Answers to the exercises of notebook 6 that tempt and are wrong. Each stands for the
-# answer cell of notebooks/solutions/06_scaling_out.ipynb, whose check refuses it.
+"""Plausible wrong answers to the exercises of notebook 6, which the checks must reject.
+
+Each is executed in place of the answer cell, in the kernel that runs the solutions.
+"""
 
 
 # %% 1: the mean of the means
@@ -7,7 +9,7 @@ def combine(gradients, counts):
     return [sum(each) / len(counts) for each in zip(*gradients, strict=True)]
 
 
-# %% 2: each device sends all it has to each other
+# %% 2: each device sends everything to each other one
 def sent(weights, devices):
     return (devices - 1) * 4 * weights
 
@@ -23,6 +25,6 @@ def held(encoder, layouts, devices):
     return encoder.count_params() // devices
 
 
-# %% 5: in turns, which parts the pairs
+# %% 5: rows are dealt out in turn, which splits the pairs
 def part(batch, host, hosts):
     return batch[host::hosts]
