@@ -112,10 +112,10 @@ def accuracy(labels, logits):
 
 
 def plan(steps):
-    """Divides a training into at most a hundred epochs for `fit`, after which it may be
+    """Divides a training into two to a hundred epochs for `fit`, after which it may be
     evaluated and saved: their number and the steps in each, rounded up."""
     steps_per_epoch = -(-steps // 100)
-    return -(-steps // steps_per_epoch), steps_per_epoch
+    return max(2, -(-steps // steps_per_epoch)), steps_per_epoch
 
 
 def pretraining_model(profile, steps, log_frequencies, vectors=None):
