@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 import pytest
 
-from conftest import REPOSITORY, run_python, start_python
+from conftest import REPOSITORY, finish, start_python
 from helpers import corpora, preprocessing, profiles
 
 pytestmark = pytest.mark.slow
@@ -394,7 +394,7 @@ def test_one_page_does_all_of_it(tmp_path):
     text = program.read_text("utf-8")
     assert len(text.splitlines()) <= 150
     assert "helpers" not in text
-    printed = run_python(program, folder=tmp_path, STEPS="8")
+    printed = finish(start_python(program, folder=tmp_path, STEPS="8"), seconds=1800)
     accuracy = dict(re.findall(r"^(\D+?) +(\d\d\.\d)$", printed, re.MULTILINE))
     assert [*accuracy][::3] == ["bag of words", "pretrained encoder"]
     # By guessing it would be 50, and a fifth of the sentences tell it to 2 points.
