@@ -86,9 +86,8 @@ def lower_step(model, batch, train, devices, platform="tpu", layouts=None):
     model._symbolic_build(data_batch=batch)
     model.optimizer.build(model.trainable_variables)
     axes = ("batch", "model") if layouts else ("batch",)
-    shape = (
-        (-1, 2) if layouts else -1
-    )  # BERT's vocabulary size is even, but no multiple of 4
+    # BERT's vocabulary size is even, but no multiple of 4.
+    shape = (-1, 2) if layouts else -1
     mesh = jax.sharding.Mesh(np.reshape(devices, shape), axes)
     places = {each.path: layouts[each.path] for each in model.variables} if layouts else {}
     split = {path.replace("/", "_"): found.axes for path, found in places.items() if found}
