@@ -39,7 +39,7 @@ OURS = "350 steps", "700 steps", encoders.BOTH
 REACHED = {
     "loss": [5.2, 4.85, 4.6],
     "original": [80, 90],
-    "bigram shift": [55, 60, 65],
+    "bigram shift (mean)": [55, 60, 65],
     "all labels": [75, 77, 78, 79],
 }
 

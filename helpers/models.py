@@ -186,12 +186,12 @@ def _neighbour_similarity(x, temperature=0.1):
     return ops.matmul(pairs[:, 0], ops.transpose(pairs[:, 1])) / temperature
 
 
-def build_classifier(encoder, num_classes, dropout):
-    """Adds mean pooling without padding, dropout and a Dense layer to an encoder: a
-    `keras.Model` from int `(batch, sequence)` to logits, float32 `(batch, num_classes)`."""
+def build_classifier(encoder, num_classes, dropout, pool=layers.GlobalAveragePooling1D):
+    """Adds pooling without padding, dropout and a Dense layer to an encoder: a
+    `keras.Model` from int `(batch, sequence)` to logits, float32 `(batch, num_classes)`.
+    `pool` is the class of a layer that is called with the tokens' vectors and a mask."""
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    words = ops.not_equal(token_ids, PAD)
-    x = layers.GlobalAveragePooling1D(dtype="float32")(encoder(token_ids), mask=words)
+    x = pool(dtype="float32")(encoder(token_ids), mask=ops.not_equal(token_ids, PAD))
     x = layers.Dropout(dropout, dtype="float32")(x)
     logits = layers.Dense(num_classes, dtype="float32", name="head")(x)
     return keras.Model(token_ids, logits, name="classifier")

@@ -195,7 +195,9 @@ def start_head(classifier, token_ids, labels):
     head.set_weights([weights.T, bias])
 
 
-def train_classifier(profile, token_ids, labels, seed, epochs, start=None, head_first=True):
+def train_classifier(
+    profile, token_ids, labels, seed, epochs, start=None, head_first=True, **options
+):
     """Trains a classifier, from a pretrained encoder or from scratch.
 
     Both have the same layers, batches and order; each has its own learning rate.
@@ -208,22 +210,23 @@ def train_classifier(profile, token_ids, labels, seed, epochs, start=None, head_
         epochs: int.
         start: the pretrained encoder, or None to train from scratch.
         head_first: bool, whether the head starts from a regression or from random weights.
+        **options: `pool`, as in `models.build_classifier`.
     """
     keras.utils.set_random_seed(seed)
     encoder, peak = models.build_encoder(profile, FINETUNING_DROPOUT), profile.scratch_rate
     if start is not None:
         encoder.set_weights(start.get_weights())
         peak = profile.finetuning_rate
-    model = models.build_classifier(encoder, int(labels.max()) + 1, FINETUNING_DROPOUT)
+    num_classes = int(labels.max()) + 1
+    model = models.build_classifier(encoder, num_classes, FINETUNING_DROPOUT, **options)
     if head_first:
         start_head(model, token_ids, labels)
     batch_size = min(FINETUNING_BATCH_SIZE, len(labels))
     steps = len(labels) // batch_size
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(_adamw(peak, epochs * steps), loss, metrics=["accuracy"])
-    batches = sentence_batches(
-        token_ids, labels, profile.sentence_lengths, batch_size, seed
-    )
+    sizes = profile.sentence_lengths, batch_size
+    batches = sentence_batches(token_ids, labels, *sizes, seed)
     plan = {"epochs": epochs, "steps_per_epoch": steps, "callbacks": [Progress()]}
     model.fit(batches, shuffle=False, verbose=0, **plan)  # the batches come shuffled
     return model

@@ -75,9 +75,16 @@ def test_mixing_is_nothing_at_first_then_a_convolution_of_the_words():
     np.testing.assert_allclose(found[:, :4], expected[:, :4], atol=1e-5)
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_padding_changes_no_class(encoder, ids, classes):
-    classifier = models.build_classifier(encoder, classes, dropout=0.1)
+class Largest(keras.layers.Layer):
+    def call(self, x, mask):
+        return keras.ops.max(keras.ops.where(mask[:, :, None], x, -np.inf), axis=1)
+
+
+@pytest.mark.parametrize(
+    ("classes", "pool"), [(2, keras.layers.GlobalAveragePooling1D), (3, Largest)]
+)
+def test_padding_changes_no_class(encoder, ids, classes, pool):
+    classifier = models.build_classifier(encoder, classes, dropout=0.1, pool=pool)
     padded = preprocessing.pad([*ids[:, :10], [preprocessing.UNK]], ids.shape[1])
     logits = convert_to_numpy(classifier(padded))
     assert logits.shape == (3, classes)
