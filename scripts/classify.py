@@ -3,8 +3,9 @@
     pip install onnxruntime tokenizers
     python scripts/classify.py artifacts/sample/classifier < sentences.txt
 
-Prints label, probability and sentence for each line, separated by tabs, as lines arrive.
-Needs neither Keras nor JAX, and executes no code from the folder.
+Prints label, probability and sentence for each line, separated by tabs, as lines arrive; in
+a sentence, a tab becomes a blank. A second argument, `model_int8.onnx`, selects the smaller
+model. Needs neither Keras nor JAX, and executes no code from the folder.
 """
 
 import hashlib
@@ -40,6 +41,8 @@ class Classifier:
             if hashlib.sha256(content).hexdigest() != found["tokenizer_sha256"]:
                 raise ValueError(f"it is not the tokenizer of {model}")
             self.tokenizer = tokenizers.Tokenizer.from_buffer(content)
+            name = folder / model
+            self.check()
         except KeyError as error:
             raise ValueError(
                 f"{name} is not a classifier of the series: no {error}"
@@ -47,6 +50,16 @@ class Classifier:
         except Exception as error:  # the libraries raise various types
             said = " ".join(str(error).split())
             raise ValueError(f"{name} can't be used: {said}") from error
+
+    def check(self):
+        """Raises an error unless model, tokenizer and classes fit together."""
+        ids = [self.tokenizer.token_to_id(token) for token in ("[PAD]", "[UNK]")]
+        ids += [max(self.tokenizer.get_vocab().values())]  # has to be in the embedding
+        if None in ids:
+            raise ValueError("its tokenizer has no [PAD] or no [UNK]")
+        (row,) = self.session.run(None, {"token_ids": np.array([ids], "int32")})[0]
+        if not isinstance(self.classes, list) or len(row) != len(self.classes):
+            raise ValueError(f"it gives {len(row)} probabilities for {self.classes}")
 
     def __call__(self, sentences):
         """The class probabilities of a list of sentences: float `(sentences, classes)`."""
@@ -59,18 +72,20 @@ class Classifier:
         return self.session.run(None, {"token_ids": token_ids})[0]
 
 
-def main(folder):
-    classifier = Classifier(folder)
+def main(folder, *model):
+    classifier = Classifier(folder, *model)
+    sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    sys.stdout.reconfigure(encoding="utf-8")
     for line in map(str.strip, sys.stdin):
         (row,) = classifier([line])
-        best = row.argmax()
-        print(classifier.classes[best], f"{row[best]:.3f}", line, sep="\t", flush=True)
+        best, text = row.argmax(), line.replace("\t", " ")
+        print(classifier.classes[best], f"{row[best]:.3f}", text, sep="\t", flush=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(f"Give the folder of a classifier: {sys.argv[0]} FOLDER")
+    if len(sys.argv) not in (2, 3):
+        sys.exit(f"Give the folder of a classifier: {sys.argv[0]} FOLDER [MODEL]")
     try:
-        main(sys.argv[1])
+        main(*sys.argv[1:])
     except ValueError as error:
         sys.exit(f"{error}")

@@ -54,7 +54,7 @@ def classify(request: Request):
 
 if __name__ == "__main__":
     try:
-        app.state.classifier = Classifier(sys.argv[1])
+        app.state.classifier = Classifier(sys.argv[1], *sys.argv[3:])
         uvicorn.run(app, port=int(sys.argv[2]), log_level="warning")
     except (ValueError, IndexError) as error:
-        sys.exit(f"{error}: give the folder of a classifier, and a port.")
+        sys.exit(f"{error}: give a classifier's folder, a port and perhaps a model.")
