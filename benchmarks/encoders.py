@@ -71,7 +71,6 @@ FEW_EPOCHS = {RANDOM: training.SCRATCH_FEW_EPOCHS, "masked words, from scratch":
 FEW_EPOCHS |= {COUNTED: 5, "masked words, from counts": 5, "contrastive, from counts": 5}
 COUNTS = "counts of neighbours"
 CONTROLS = (
-    COUNTS,
     "bag of words",
     "naive Bayes",
     "counted vectors",
@@ -425,12 +424,12 @@ def draw_ingredients(found):
     """Draws sentiment with few labels and with all, and bigram shift, for each run: the
     mean, and the range over seeds."""
     panels = [*label_metrics(LABELS), *SHIFTS[1:]]
-    runs = [*CONTROLS, *INGREDIENTS]
-    _, axes = plt.subplots(1, len(panels), sharey=True, figsize=(9, 3.6))
+    runs = [COUNTS, *CONTROLS, *INGREDIENTS]
+    _, axes = plt.subplots(1, len(panels), sharey=True, figsize=(11, 3.6))
     for axis, panel in zip(axes, panels, strict=True):
         of = found[found.metric == panel].groupby("run").value
         for place, run in enumerate(runs):
-            color = "grey" if run in CONTROLS else plots.MODELS["pretrained"]
+            color = plots.MODELS["pretrained"] if run in INGREDIENTS else "grey"
             if run in of.groups:
                 axis.hlines(place, of.min()[run], of.max()[run], color=color)
                 axis.scatter(of.mean()[run], place, color=color)
@@ -497,13 +496,13 @@ def show():
     found = pd.read_csv(FIGURES)
     metrics = ["loss", "hidden words", "original", *SHIFTS, *label_metrics(LABELS)]
     metrics.append("all labels + naive Bayes")
-    runs = [*CONTROLS, *INGREDIENTS]
+    runs = [COUNTS, *CONTROLS, *INGREDIENTS]
     tabulate(found, "What gave the gain", runs, metrics)
     tabulate(found, "Accuracy against labels", [*CURVES], label_metrics(MORE_LABELS))
     tabulate(
         found,
         "Accuracy against compute",
-        [*CONTROLS, COUNTED, *COMPUTE],
+        [COUNTS, *CONTROLS, COUNTED, *COMPUTE],
         ["seconds", *metrics],
     )
     tabulate(found, "SST-2", [*CONTROLS, *SST2], ["SST-2", "SST-2 + naive Bayes"])
