@@ -39,7 +39,7 @@ def start_python(*arguments, folder=REPOSITORY, **environment):
     return subprocess.Popen([sys.executable, *map(str, arguments)], **options)
 
 
-def finish(process, seconds=600):
+def finish(process, seconds=1200):
     """Waits for a process, which must succeed, and returns its output."""
     printed, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, printed
