@@ -172,13 +172,14 @@ def read_in_context(profile, model, vocabulary, rows, kept):
             corpora.read_task(profile).validation.text, vocabulary, profile
         ),
     }
-    words = "log_frequencies = ", "next_one = ", "counted = ", "whole = ", "preferred = "
-    found = run_cells(3, names, *words)
-    names |= {"evidence": found["evidence"], "normalization": normalization}
-    shifted = run_cells(
-        4, names, "def encode(", "def swap", "unshifted = ", "def best_swap"
-    )
-    if not is_recorded(COUNTS, 0, "loss"):
+    words = "log_frequencies = ", "next_one = ", "whole = ", "preferred = "
+    to_count = not is_recorded(COUNTS, 0, "loss")
+    found = run_cells(3, names, *words, *["counted = "] * to_count)
+    names |= {name: found[name] for name in ("evidence", "whole", "begins")}
+    names["normalization"] = normalization
+    words = "def encode(", "def swap", "unshifted = "
+    shifted = run_cells(4, names, *words, *["def best_swap"] * to_count)
+    if to_count:
         figures = {
             "loss": found["counted_loss"],
             "hidden words": 100 * found["counted_accuracy"],

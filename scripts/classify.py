@@ -53,8 +53,9 @@ class Classifier:
 
     def check(self):
         """Raises an error unless model, tokenizer and classes fit together."""
-        ids = [self.tokenizer.token_to_id(token) for token in ("[PAD]", "[UNK]")]
-        ids += [max(self.tokenizer.get_vocab().values())]  # has to be in the embedding
+        self.pad, self.unknown = map(self.tokenizer.token_to_id, ("[PAD]", "[UNK]"))
+        largest = max(self.tokenizer.get_vocab().values())  # has to be in the embedding
+        ids = [self.pad, self.unknown, largest]
         if None in ids:
             raise ValueError("its tokenizer has no [PAD] or no [UNK]")
         (row,) = self.session.run(None, {"token_ids": np.array([ids], "int32")})[0]
@@ -63,11 +64,10 @@ class Classifier:
 
     def __call__(self, sentences):
         """The class probabilities of a list of sentences: float `(sentences, classes)`."""
-        unknown = self.tokenizer.token_to_id("[UNK]")
-        found = (each.ids or [unknown] for each in self.tokenizer.encode_batch(sentences))
-        rows = [
-            *itertools.zip_longest(*found, fillvalue=self.tokenizer.token_to_id("[PAD]"))
-        ]
+        found = (
+            each.ids or [self.unknown] for each in self.tokenizer.encode_batch(sentences)
+        )
+        rows = [*itertools.zip_longest(*found, fillvalue=self.pad)]
         token_ids = np.array(rows, "int32").T
         return self.session.run(None, {"token_ids": token_ids})[0]
 

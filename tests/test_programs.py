@@ -315,24 +315,23 @@ def narrow(content):
 def code_beside_it(folder):
     """Puts a module into the folder that has the name of one that Keras imports."""
     (folder / "keras.py").write_text("open('harm', 'w')", "utf-8")
-    narrow_task = changed("task.json", narrow)
-    narrow_task(folder)
+    changed("task.json", narrow)(folder)
 
 
-def path_of_a_vocabulary(content):
-    content["config"]["preprocessor"]["config"]["tokenizer"]["config"]["vocabulary"] = (
-        "/etc/passwd"
-    )
+def tokenizer_set(**settings):
+    """A function that changes the tokenizer's configuration."""
+
+    def change(content):
+        tokenizer = content["config"]["preprocessor"]["config"]["tokenizer"]
+        tokenizer["config"] |= settings
+
+    return changed("task.json", change)
 
 
 def more_pieces(folder):
     """A longer vocabulary, of which the tokenizer's configuration knows."""
     longer_vocabulary(folder)
-
-    def add(content):
-        content["config"]["preprocessor"]["config"]["tokenizer"]["config"]["pieces"] += 1
-
-    changed("task.json", add)(folder)
+    tokenizer_set(pieces=16_001)(folder)
 
 
 def longer_vocabulary(folder):
@@ -346,7 +345,7 @@ def longer_vocabulary(folder):
         (changed("config.json", call("os", "system", "touch harm")), "no class registered"),
         (changed("task.json", a_lambda), "a `Lambda` layer whose `function` is a Python"),
         (changed("task.json", narrow), "A total of 1 objects could not be loaded"),
-        (changed("task.json", path_of_a_vocabulary), "not a path"),
+        (tokenizer_set(vocabulary="/etc/passwd"), "not a path"),
         (code_beside_it, "A total of 1 objects could not be loaded"),
         (
             lambda folder: os.truncate(folder / "model.weights.h5", 100_000),
