@@ -1,6 +1,6 @@
 # `make tutorial` runs the series, `make lab` opens it in JupyterLab. `make test` tests it in a
-# quarter of an hour, `make test-slow` runs the remaining tests. `make outputs` refreshes the
-# stored outputs, `make colab REPOSITORY=owner/name` sets the address for Colab, `make torch`
+# quarter of an hour, `make test-slow` and `make test-weekly` run the remaining tests. `make
+# outputs` refreshes the stored outputs, `make colab REPOSITORY=owner/name` sets the address for Colab, `make torch`
 # runs the series on PyTorch and `make book` builds the web site, in environments of their own.
 
 PYTHON ?= python3
@@ -12,47 +12,46 @@ export SETTINGS
 VENV := .venv
 INSTALLED := $(VENV)/installed
 TORCH := .venv-torch
+# The newest instructions that XLA uses in the slow tests
+ISA ?= SSE4_2
 BOOK := .venv-book
 NOTEBOOKS := 01_setup_and_baseline 02_mlm_preprocessing 03_encoder_pretraining \
 	04_fine_tuning 05_using_your_encoder 06_scaling_out
 ARTIFACTS := $(or $(patsubst ~/%,$(HOME)/%,$(TUTORIAL_ARTIFACTS)),$(CURDIR)/artifacts)
-TESTED := artifacts/tested/sample/06_scaling_out.json
 
 # Huge pages for large arrays save a sixth of a pretraining step, otherwise spent on page
 # faults. Only the C library of Linux reads this.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: tutorial series test test-slow book lab outputs colab torch clean
+.PHONY: tutorial series test test-slow test-weekly book lab outputs colab torch clean
 
 tutorial: $(INSTALLED)
 	@$(MAKE) --no-print-directory series
 
-# Papermill prints the output of cells to the terminal as it appears.
 series:
-	@$(VENV)/bin/python scripts/settings.py "$(PROFILE)" "{$$SETTINGS}"
-	mkdir -p "$(ARTIFACTS)/$(PROFILE)"
-	set -e; for name in $(NOTEBOOKS); do \
-		$(VENV)/bin/papermill notebooks/$$name.ipynb "$(ARTIFACTS)/$(PROFILE)/$$name.ipynb" \
-			--parameters PROFILE "$(PROFILE)" --parameters_yaml "OVERRIDES: {$$SETTINGS}" \
-			--cwd . --stdout-file - --no-progress-bar; \
-		$(VENV)/bin/jupyter nbconvert --to html --log-level ERROR \
-			--CoalesceStreamsPreprocessor.enabled=True \
-			"$(ARTIFACTS)/$(PROFILE)/$$name.ipynb"; \
-	done
+	@$(VENV)/bin/python scripts/series.py "$(PROFILE)" "{$$SETTINGS}" \
+		"$(ARTIFACTS)/$(PROFILE)" $(NOTEBOOKS:%=notebooks/%.ipynb)
 
+# Notebooks run shortened. `make test-slow` compares all of their outputs.
 test: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/python -m pytest tests --durations 25
 	$(VENV)/bin/python -m pytest --nbval notebooks --durations 25
 
-# The solutions need the results of the series. Two processes share the tests, file by file,
-# because slow fixtures serve a whole file.
+# The whole series, on older instructions than this processor's, against its stored outputs.
+# Solutions and programs need its results. Two processes share the other tests, file by
+# file, because slow fixtures serve a whole file.
 test-slow: $(INSTALLED) $(BOOK)/installed
-	test -f $(TESTED) || $(VENV)/bin/python -m pytest --nbval notebooks
-	$(VENV)/bin/python -m pytest tests -m slow -n 2 --dist loadfile --durations 25
+	XLA_FLAGS=--xla_cpu_max_isa=$(ISA) $(VENV)/bin/python -m pytest --nbval --full notebooks \
+		--durations 25
+	$(VENV)/bin/python -m pytest tests -m "slow and not weekly" -n 2 --dist loadfile --durations 25
 	$(MAKE) book
 	$(BOOK)/bin/python -m pytest -o addopts= book --durations 25
+
+# Colab, the large profiles, the oldest versions, and the cost of a step on a TPU
+test-weekly: $(INSTALLED)
+	$(VENV)/bin/python -m pytest tests -m weekly -n 2 --dist loadfile --durations 25
 
 # Builds artifacts/book/_build/html from the stored outputs, without executing anything; any
 # warning is an error. The pages of `helpers` are written to api/, and removed again.
@@ -67,7 +66,10 @@ lab: $(INSTALLED)
 # Executes each notebook in place, and removes its metadata except the kernel's name.
 outputs: $(INSTALLED)
 	rm -rf artifacts/outputs
-	TUTORIAL_ARTIFACTS="$(CURDIR)/artifacts/outputs" $(VENV)/bin/jupyter nbconvert \
+	mkdir -p artifacts/outputs
+	TUTORIAL_ARTIFACTS="$(CURDIR)/artifacts/outputs" \
+		TUTORIAL_FINDINGS="$(CURDIR)/artifacts/outputs/findings.jsonl" \
+		$(VENV)/bin/jupyter nbconvert \
 		--to notebook --execute --inplace --log-level ERROR \
 		--ExecutePreprocessor.record_timing=False \
 		--NotebookExporter.preprocessors="['nbconvert.preprocessors.CoalesceStreamsPreprocessor']" \
@@ -76,7 +78,8 @@ outputs: $(INSTALLED)
 		--ClearMetadataPreprocessor.clear_cell_metadata=False \
 		--ClearMetadataPreprocessor.preserve_nb_metadata_mask="{'kernelspec'}" \
 		$(NOTEBOOKS:%=notebooks/%.ipynb) $(NOTEBOOKS:%=notebooks/solutions/%.ipynb)
-	$(VENV)/bin/python scripts/outputs.py
+	$(VENV)/bin/python scripts/outputs.py artifacts/outputs/findings.jsonl
+	$(VENV)/bin/ruff format --quiet notebooks
 
 colab:
 	@echo '$(REPOSITORY)' | grep -Eqx '[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+' || \

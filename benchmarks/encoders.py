@@ -137,12 +137,16 @@ def preprocessed(settings):
 
 
 def pretrain(run, profile, log_frequencies, vectors, rows):
-    """The trained pretraining model, and the seconds that training took."""
+    """The trained encoder and pretraining model, and the seconds that training took."""
     keras.utils.set_random_seed(profile.seed)
-    epochs, steps_per_epoch = training.plan(profile.pretraining_steps)
+    epochs, steps_per_epoch, _ = training.plan(profile.pretraining_steps)
     steps = epochs * steps_per_epoch
-    start = vectors if profile.word_vectors else None
-    model = training.pretraining_model(profile, steps, log_frequencies, start)
+    encoder = models.build_encoder(profile)
+    if profile.word_vectors:
+        models.start_from_vectors(encoder, vectors)
+    model = models.build_pretraining_model(encoder, profile, log_frequencies)
+    optimizer = training.pretraining_optimizer(profile, steps)
+    model.compile(optimizer, **training.compile_options(model.output, profile))
     path = KEPT / f"{run}, seed {profile.seed}.npz"
     saved = checkpoints.Checkpoint(model, path, results.inputs(profile, 3))
     done = saved.restore()
@@ -155,10 +159,10 @@ def pretrain(run, profile, log_frequencies, vectors, rows):
         callbacks=[training.Progress(), saved],
         verbose=0,
     )
-    return model, saved.seconds
+    return encoder, model, saved.seconds
 
 
-def read_in_context(profile, model, vocabulary, rows, kept):
+def read_in_context(profile, encoder, model, vocabulary, rows, kept):
     """Loss and accuracy on masked words, and how often the original is preferred."""
     kinds = keras_hub.layers.MaskedLMHead
     names = {
@@ -166,13 +170,19 @@ def read_in_context(profile, model, vocabulary, rows, kept):
         "vocabulary": vocabulary,
         "validation_rows": kept,
         "training_rows": rows,
-        "encoder": model.get_layer(f"{profile.encoder}_encoder"),
+        "encoder": encoder,
         "head": next(each for each in model.layers if isinstance(each, kinds)),
         "measured_ids": preprocessing.sentence_rows(
             corpora.read_task(profile).validation.text, vocabulary, profile
         ),
     }
-    words = "log_frequencies = ", "next_one = ", "whole = ", "preferred = "
+    words = (
+        "log_frequencies = ",
+        "next_one = ",
+        "whole = ",
+        "def probability",
+        "preferred = ",
+    )
     to_count = not is_recorded(COUNTS, 0, "loss")
     found = run_cells(3, names, *words, *["counted = "] * to_count)
     names |= {name: found[name] for name in ("evidence", "whole", "begins")}
@@ -190,7 +200,7 @@ def read_in_context(profile, model, vocabulary, rows, kept):
     measured = model.evaluate(found["validation"], verbose=0, return_dict=True)
     name = "masked_words_" if profile.neighbour_weight else ""
     return {
-        "loss": measured[f"{name}loss"],
+        "loss": measured[f"{name}cross_entropy"],
         "hidden words": 100 * measured[f"{name}accuracy"],
         "original": found["preferred"]["encoder"],
         "bigram shift (asked)": asked_shift(names["encoder"], names["head"], shifted),
@@ -264,11 +274,10 @@ def start(run, settings, pretrained, seed, reading=True):
     figures = {}
     if pretrained:
         log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
-        model, seconds = pretrain(run, profile, log_frequencies, vectors, rows)
+        encoder, model, seconds = pretrain(run, profile, log_frequencies, vectors, rows)
         if reading:
-            figures = read_in_context(profile, model, vocabulary, rows, kept)
+            figures = read_in_context(profile, encoder, model, vocabulary, rows, kept)
         figures["seconds"] = seconds
-        encoder = model.get_layer(f"{profile.encoder}_encoder")
     else:
         keras.utils.set_random_seed(seed)
         encoder = models.build_encoder(profile)

@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 
-from helpers.preprocessing import MASK, NEVER_HIDDEN
+from helpers.normalization import MASK, SPECIAL_TOKENS
+from helpers.preprocessing import NEVER_HIDDEN
 
 # As in BERT (Devlin et al., 2019, section 3.1), and by default in KerasHub: a chosen token
 # becomes [MASK] in 80 % of cases and a random token in 10 %, and stays in the other 10 %.
+# Unlike there, the random token is never a special one: [PAD] would hide it from attention.
 MASK_TOKEN_RATE, RANDOM_TOKEN_RATE = 0.8, 0.1
 
 
@@ -71,7 +73,8 @@ def hide(token_ids, profile, rng):
     positions[~chosen] = 0
     labels = np.take_along_axis(token_ids, positions, axis=1) * chosen
     dice = rng.random(labels.shape, dtype="float32")
-    others = rng.integers(profile.vocabulary_size, size=labels.shape, dtype="int32")
+    words = len(SPECIAL_TOKENS), profile.vocabulary_size
+    others = rng.integers(*words, size=labels.shape, dtype="int32")
     shown = np.where(dice < MASK_TOKEN_RATE + RANDOM_TOKEN_RATE, others, labels)
     shown = np.where(dice < MASK_TOKEN_RATE, MASK, shown)
     row, column = np.nonzero(chosen)

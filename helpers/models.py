@@ -25,8 +25,22 @@ class RotaryAttention(layers.Layer):
     def __init__(self, num_heads, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.rotary = keras_hub.layers.RotaryEmbedding(1000, dtype=self.dtype_policy)
         self.built = True
+
+    def rotary(self, x):
+        """Rotates `(batch, sequence, heads, width)`, as KerasHub's `RotaryEmbedding(1000)`.
+
+        NumPy's cosines are constants of the compiled program; otherwise XLA computes them
+        again for every head of every row.
+        """
+        length, half = ops.shape(x)[1], x.shape[-1] // 2
+        numbers = np if isinstance(length, int) else ops  # some backends only know it later
+        rates = (1000.0 ** (-np.arange(half) / half)).astype("float32")
+        angles = numbers.arange(length, dtype="float32")[:, None, None] * rates
+        cosine, sine = (ops.cast(f(angles), x.dtype) for f in (numbers.cos, numbers.sin))
+        first, second = ops.split(x, 2, axis=-1)
+        rotated = first * cosine - second * sine, second * cosine + first * sine
+        return ops.concatenate(rotated, axis=-1)
 
     def call(self, query, key, value, padding_mask):
         # The dynamic shape, because an encoder takes rows of any length.
@@ -64,30 +78,42 @@ class NeighbourMixing(layers.Layer):
         return inputs + before * around[:, :-2] + after * around[:, 2:]
 
 
-def _rotary_block(x, padding_mask, number, dropout, sizes):
+def _rotary_block(x, padding_mask, number, dropout, dtype, sizes):
     """A pre-norm block (Xiong et al., 2020, https://arxiv.org/abs/2002.04745) with RMS norm
     (Zhang and Sennrich, 2019, https://arxiv.org/abs/1910.07467): `(batch, sequence,
     hidden)`. Kernels are matrices, for Muon, and have names by which devices split them."""
-    width, inner, name = sizes["hidden_dim"], sizes["intermediate_dim"], f"block_{number}"
-    h = layers.RMSNormalization(epsilon=EPSILON)(x)
-    h = NeighbourMixing()(h, padding_mask)
-    parts = "query", "key", "value"
-    parts = [layers.Dense(width, use_bias=False, name=f"{name}_{p}")(h) for p in parts]
-    h = RotaryAttention(sizes["num_heads"])(*parts, padding_mask)
-    h = layers.Dense(width, use_bias=False, name=f"{name}_attention_output")(h)
-    x = x + layers.Dropout(dropout)(h)
-    h = layers.RMSNormalization(epsilon=EPSILON)(x)
-    h = NeighbourMixing()(h, padding_mask)
-    h = layers.Dense(inner, activation="relu", name=f"{name}_feedforward_intermediate")(h)
-    h = layers.Dense(width, name=f"{name}_feedforward_output")(h)
-    return x + layers.Dropout(dropout)(h)
+    width, inner = sizes["hidden_dim"], sizes["intermediate_dim"]
+    name = f"block_{number}"
+
+    def dense(part, units, **options):
+        return layers.Dense(units, name=f"{name}_{part}", dtype=dtype, **options)
+
+    h = layers.RMSNormalization(epsilon=EPSILON, dtype=dtype)(x)
+    h = NeighbourMixing(dtype=dtype)(h, padding_mask)
+    query = dense("query", width, use_bias=False)(h)
+    key = dense("key", width, use_bias=False)(h)
+    value = dense("value", width, use_bias=False)(h)
+    h = RotaryAttention(sizes["num_heads"], dtype=dtype)(query, key, value, padding_mask)
+    h = dense("attention_output", width, use_bias=False)(h)
+    x = x + layers.Dropout(dropout, dtype=dtype)(h)
+    h = layers.RMSNormalization(epsilon=EPSILON, dtype=dtype)(x)
+    h = NeighbourMixing(dtype=dtype)(h, padding_mask)
+    h = dense("feedforward_intermediate", inner, activation="relu")(h)
+    h = dense("feedforward_output", width)(h)
+    return x + layers.Dropout(dropout, dtype=dtype)(h)
 
 
-def _classic_block(x, padding_mask, number, dropout, sizes):
+def _classic_block(x, padding_mask, number, dropout, dtype, sizes):
     """KerasHub's post-norm Transformer block, with arguments as in `_rotary_block`."""
-    options = {"dropout": dropout, "layer_norm_epsilon": EPSILON, "name": f"layer_{number}"}
-    inner, heads = sizes["intermediate_dim"], sizes["num_heads"]
-    return keras_hub.layers.TransformerEncoder(inner, heads, **options)(x, padding_mask)
+    block = keras_hub.layers.TransformerEncoder(
+        sizes["intermediate_dim"],
+        sizes["num_heads"],
+        dropout=dropout,
+        layer_norm_epsilon=EPSILON,
+        name=f"layer_{number}",
+        dtype=dtype,
+    )
+    return block(x, padding_mask)
 
 
 @keras.saving.register_keras_serializable(package="helpers")
@@ -97,31 +123,39 @@ class Encoder(keras_hub.models.Backbone):
 
     Args:
         dropout: float. Initial weights don't depend on it.
+        dtype: string or `keras.DTypePolicy`, of all layers; by default Keras' policy.
         sizes: `encoder`, "rotary" or "classic"; `vocabulary_size`, `hidden_dim`,
             `num_layers`, `num_heads` and `intermediate_dim`, int; and `positions`, int, the
             longest row of a classic encoder, which learns a vector for each position.
     """
 
     def __init__(self, dropout=0.0, name=None, trainable=True, dtype=None, **sizes):
-        shape, options = [sizes["vocabulary_size"], sizes["hidden_dim"]], {}
-        if rotary := sizes["encoder"] == "rotary":
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        shape = [sizes["vocabulary_size"], sizes["hidden_dim"]]
+        rotary = sizes["encoder"] == "rotary"
+        options = {"name": "token_embedding", "dtype": policy}
+        if rotary:
             options["embeddings_initializer"] = keras.initializers.RandomNormal(stddev=0.02)
             # Otherwise the tied head computes in float32, whatever the policy.
-            options["reverse_dtype"] = keras.config.dtype_policy().compute_dtype
-            embedding, norm = keras_hub.layers.ReversibleEmbedding, layers.RMSNormalization
+            options["reverse_dtype"] = policy.compute_dtype
+            embedding = keras_hub.layers.ReversibleEmbedding
+            norm = layers.RMSNormalization
+            block = _rotary_block
         else:
             shape.insert(1, sizes["positions"])
             embedding = keras_hub.layers.TokenAndPositionEmbedding
             norm = layers.LayerNormalization
+            block = _classic_block
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
         padding_mask = ops.not_equal(token_ids, PAD)
-        x = embedding(*shape, name="token_embedding", **options)(token_ids)
-        x = layers.Dropout(dropout)(norm(epsilon=EPSILON)(x))
-        block = _rotary_block if rotary else _classic_block
+        x = embedding(*shape, **options)(token_ids)
+        x = norm(epsilon=EPSILON, dtype=policy)(x)
+        x = layers.Dropout(dropout, dtype=policy)(x)
         for number in range(sizes["num_layers"]):
-            x = block(x, padding_mask, number, dropout, sizes)
-        x = norm(epsilon=EPSILON)(x) if rotary else x
-        super().__init__(token_ids, x, name=name, trainable=trainable, dtype=dtype)
+            x = block(x, padding_mask, number, dropout, policy, sizes)
+        if rotary:
+            x = norm(epsilon=EPSILON, dtype=policy)(x)
+        super().__init__(token_ids, x, name=name, trainable=trainable, dtype=policy)
         self.sizes = {**sizes, "dropout": dropout}
 
     def get_config(self):
@@ -163,11 +197,11 @@ def build_pretraining_model(encoder, profile, log_frequencies):
         A `keras.Model` from the features of `masking.MaskedBatches` to a dict of logits:
         `masked_words`, float `(batch, predictions, vocabulary)`, and possibly `neighbours`.
     """
-    names = "token_ids", "mask_positions"
-    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
-    x = encoder(inputs["token_ids"])
+    x = encoder.output
+    mask_positions = keras.Input((None,), dtype="int32", name="mask_positions")
+    inputs = {"token_ids": encoder.input, "mask_positions": mask_positions}
     head = keras_hub.layers.MaskedLMHead(token_embedding=token_embedding(encoder))
-    outputs = {"masked_words": head(x, mask_positions=inputs["mask_positions"])}
+    outputs = {"masked_words": head(x, mask_positions=mask_positions)}
     # The head's `bias_initializer` would also apply to its Dense layer.
     bias = next(weight for weight in head.weights if weight.name == "output_bias")
     bias.assign(log_frequencies)

@@ -1,6 +1,8 @@
 """Cleans text and splits it into words, in the same way for vocabulary, tokens, bag of
 words and duplicates."""
 
+import functools
+
 import tensorflow as tf
 import tensorflow_text as tf_text
 
@@ -10,17 +12,21 @@ PAD, UNK, CLS, SEP, MASK = range(5)
 
 # RE2 patterns (https://github.com/google/re2/wiki/Syntax). Unicode spaces and control
 # characters end a word; so does the zero-width space, as in Thai and Khmer.
-BLANK = r"[\s\x0B\x{200B}\p{Z}\p{Cc}]+"
+BLANK = r"[\s\x0B\x{200B}\p{Z}\p{Cc}]"
 # Soft hyphens, joiners, direction marks and variation selectors are removed.
 INVISIBLE = r"[\p{Cf}\x{34F}\x{180B}-\x{180F}\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}]"
 # The accents of Latin, Greek and Cyrillic. In other scripts, such as Hindi, Thai, Arabic or
 # Japanese, combining marks distinguish letters and are kept.
 ACCENT = "[\u0300-\u036f]"
-# Punctuation, symbols, emoji and Chinese characters are words of their own.
+# Punctuation, symbols, emoji and Chinese characters are words of their own. Emoji are named
+# by their blocks, because each year brings some that a library's tables don't know yet.
 HAN = r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{2FA1F}"
-ALONE = rf"[[:punct:]\p{{P}}\p{{S}}{HAN}]"
+EMOJI = r"\x{1F000}-\x{1FAFF}"
+ALONE = rf"[[:punct:]\p{{P}}\p{{S}}{HAN}{EMOJI}]"
 # WordPiece rejects words of more than 100 bytes. A letter has up to two in European and
 # Semitic alphabets, and up to four in others: longer words are cut after 50 or 25 letters.
+# (RE2 can't count bytes, so a word of 26 letters or more that mixes both kinds of alphabets
+# may be cut although it has fewer.)
 LONG = r"[\x21-\x{7FF}]{25,50}|\S{25}"
 
 
@@ -31,14 +37,20 @@ def normalize(texts, lowercase, strip_accents):
     `lowercase` applies Unicode's case folding, which turns *ß* into *ss*.
     """
     replace = tf.strings.regex_replace
-    texts = replace(replace(texts, BLANK, " "), INVISIBLE, "")
+    texts = replace(replace(texts, f"{BLANK}+", " "), INVISIBLE, "")
+    texts = _fold(texts, lowercase, strip_accents)
+    return replace(replace(texts, ALONE, r" \0 "), LONG, r"\0 ")
+
+
+def _fold(texts, lowercase, strip_accents):
+    """The steps of `normalize` that make letters the same."""
     texts = tf_text.normalize_utf8(texts, "NFKC")
     if lowercase:
         texts = tf_text.case_fold_utf8(texts)
     if strip_accents:
-        texts = replace(tf_text.normalize_utf8(texts, "NFD"), ACCENT, "")
+        texts = tf.strings.regex_replace(tf_text.normalize_utf8(texts, "NFD"), ACCENT, "")
         texts = tf_text.normalize_utf8(texts, "NFC")
-    return replace(replace(texts, ALONE, r" \0 "), LONG, r"\0 ")
+    return texts
 
 
 def words(texts, profile):
@@ -49,3 +61,98 @@ def words(texts, profile):
     batches = batches.map(lambda batch: normalize(batch, *options), tf.data.AUTOTUNE)
     for batch in batches.as_numpy_iterator():
         yield from (text.decode().split() for text in batch)
+
+
+# The same steps in the library `tokenizers`, which needs no TensorFlow. Its tables of
+# Unicode are of other versions, and it lowers case, which is not quite Unicode's folding.
+# So what its tables say otherwise is written out.
+
+
+def as_tokenizer(vocabulary, lowercase, strip_accents):
+    """A `tokenizers.Tokenizer` that reads all text as KerasHub's tokenizer does after
+    `normalize`: a list of word pieces, which begins with `SPECIAL_TOKENS`, decides the ids.
+    """
+    # Imported here, because a preset contains this module, but needs no `tokenizers`.
+    import tokenizers
+    from tokenizers import Regex, normalizers, pre_tokenizers
+
+    folding = [normalizers.NFKC()]
+    if lowercase:
+        folding.append(normalizers.Lowercase())
+    if strip_accents:
+        accent = normalizers.Replace(Regex(ACCENT), "")
+        folding += [normalizers.NFD(), accent, normalizers.NFC()]
+    known = {*"".join(vocabulary)}
+    before, after = _differences(
+        normalizers.Sequence(folding), lowercase, strip_accents, known
+    )
+    steps = [
+        normalizers.Replace(Regex(_ranges(_matches(BLANK))), " "),
+        normalizers.Replace(Regex(_ranges(_matches(INVISIBLE))), ""),
+        *(normalizers.Replace(Regex(old), new) for old, new in before.items()),
+        *folding,
+        *(normalizers.Replace(Regex(old), new) for old, new in after.items()),
+    ]
+    cuts = [_ranges(_matches(ALONE)), LONG]
+    splits = [pre_tokenizers.Split(Regex(cut), "isolated") for cut in cuts]
+    ids = {piece: number for number, piece in enumerate(vocabulary)}
+    word_pieces = tokenizers.models.WordPiece(ids, unk_token="[UNK]")
+    tokenizer = tokenizers.Tokenizer(word_pieces)
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), *splits]
+    )
+    return tokenizer
+
+
+def _characters():
+    """All characters of Unicode's planes that are in use, and not for private use."""
+    numbers = [*range(0xD800), *range(0xF900, 0x40000), *range(0xE0000, 0xE1000)]
+    return [chr(number) for number in numbers]
+
+
+@functools.cache
+def _matches(pattern):
+    """The characters that an RE2 pattern matches, by TensorFlow's tables."""
+    characters = _characters()
+    left = tf.strings.regex_replace(characters, pattern, "").numpy()
+    return [character for character, rest in zip(characters, left, strict=True) if not rest]
+
+
+def _ranges(characters):
+    """A pattern for one of these characters, such as `[\\x{30}-\\x{39}\\x{5F}]`."""
+    numbers = sorted({ord(character) for character in characters})
+    runs = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return "[" + "".join(rf"\x{{{first:X}}}-\x{{{last:X}}}" for first, last in runs) + "]"
+
+
+def _differences(folding, lowercase, strip_accents, known):
+    """What `folding`, a normalizer, does to letters otherwise than `_fold`: two dicts from
+    patterns to what is to replace them, before `folding` and after it. Where none of these
+    letters is `known` to the vocabulary, both read [UNK], and nothing need be replaced.
+    """
+    left_out = {*_matches(BLANK), *_matches(INVISIBLE)}
+    characters = [character for character in _characters() if character not in left_out]
+    folded = _fold(tf.constant(characters), lowercase, strip_accents).numpy()
+    wanted = dict(zip(characters, (text.decode() for text in folded), strict=True))
+    seen = known.union(_matches(ALONE))
+    before, after = {}, {}
+    for first in range(0, len(characters), 1000):
+        # Many at once, because a call takes some microseconds.
+        part = characters[first : first + 1000]
+        found = folding.normalize_str("\n".join(part)).split("\n")
+        for character, other in zip(part, found, strict=True):
+            new = wanted[character]
+            if new == other or (new and seen.isdisjoint(new + other)):
+                continue
+            if folding.normalize_str(new) == new:
+                before.setdefault(new, []).append(character)
+            elif wanted.get(other) == new:  # such as Cherokee, which is folded to capitals
+                after.setdefault(new, []).append(other)
+            # Else it is a capital that only the newer tables know: it stays different.
+    return [{_ranges(old): new for new, old in each.items()} for each in (before, after)]

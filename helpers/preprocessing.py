@@ -21,7 +21,7 @@ import tensorflow as tf
 import tokenizers
 
 import helpers
-from helpers import corpora, normalization
+from helpers import corpora, normalization, profiles
 from helpers.normalization import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK
 
 # Not [UNK], which stands for a word and may be masked.
@@ -77,33 +77,67 @@ def learn_vocabulary(texts, profile):
     return pieces[:size]
 
 
-def load_vocabulary(profile):
-    """The profile's vocabulary: learnt from its corpus, BERT's, or read from a file.
+def save_vocabulary(vocabulary, path):
+    """Writes a vocabulary, one piece per line in UTF-8."""
+    with helpers.writing(path) as file:
+        file.write("".join(f"{piece}\n" for piece in vocabulary).encode())
 
-    A file has one piece per line, in UTF-8. The list that is returned begins with the
-    special tokens, wherever the file has them.
-    """
+
+def read_vocabulary(path):
+    """Reads a vocabulary, one piece per line in UTF-8: a list of strings, which begins with
+    the special tokens, wherever the file has them. A ValueError if a special token is
+    missing, or if a piece is there twice."""
+    path = pathlib.Path(path).expanduser()
+    try:
+        pieces = path.read_text("utf-8-sig").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"The vocabulary `{path}` can't be read ({error}).") from error
+    missing = [token for token in SPECIAL_TOKENS if token not in pieces]
+    if missing:
+        wanted = f"give one piece per line, with {' '.join(SPECIAL_TOKENS)}"
+        raise ValueError(f"The vocabulary `{path}` lacks {' '.join(missing)}: {wanted}.")
+    twice = [piece for piece, count in Counter(pieces).items() if count > 1]
+    if twice:
+        raise ValueError(f"The vocabulary `{path}` has `{twice[0]}` twice: remove one.")
+    return [*SPECIAL_TOKENS, *(piece for piece in pieces if piece not in SPECIAL_TOKENS)]
+
+
+def check_folding(vocabulary, path, lowercase, strip_accents):
+    """Raises a ValueError if text that is cleaned with these settings can't be spelt with a
+    vocabulary, because it has capitals, no capitals, or accents."""
+    pieces = vocabulary[len(SPECIAL_TOKENS) :]
+    capitals = [piece for piece in pieces if piece != piece.lower()]
+    has_case = any(piece != piece.upper() for piece in pieces)
+    accents = [p for p in pieces if ACCENT.search(unicodedata.normalize("NFD", p))]
+    if lowercase and capitals:
+        _contradiction("lowercase", True, path, f"has `{capitals[0]}` in it")
+    if not lowercase and has_case and not capitals:
+        _contradiction("lowercase", False, path, "has no capital in it")
+    if strip_accents and accents:
+        _contradiction("strip_accents", True, path, f"has `{accents[0]}` in it")
+
+
+def _contradiction(setting, value, path, fact):
+    advice = f"set it to {not value}"
+    raise ValueError(
+        f"`{setting}` is {value}, but the vocabulary `{path}` {fact}: {advice}."
+    )
+
+
+def load_vocabulary(profile):
+    """The profile's vocabulary: learnt from its corpus, BERT's, or read from a file."""
     if profile.vocabulary == "learnt":
         return learn_vocabulary(corpora.draw_texts(profile, VOCABULARY_CHARACTERS), profile)
-    path, size = pathlib.Path(profile.vocabulary), profile.vocabulary_size
-    path = corpora.fetch("bert_vocab_uncased.txt") if profile.vocabulary == "bert" else path
-    pieces = path.expanduser().read_text("utf-8").split()
-    if not len(pieces) == len({*pieces, *SPECIAL_TOKENS}) == size:
-        wanted = f"{size} (`vocabulary_size`), each once, with {' '.join(SPECIAL_TOKENS)}"
-        raise ValueError(f"`{path}` has {len(pieces)} word pieces: give {wanted}.")
-    pieces = [piece for piece in pieces if piece not in SPECIAL_TOKENS]
-    capital = next((piece for piece in pieces if piece != piece.lower()), None)
-    small = next((piece for piece in pieces if piece != piece.upper()), None)
-    accents = (each for each in pieces if ACCENT.search(unicodedata.normalize("NFD", each)))
-    odd = {
-        "lowercase": capital if profile.lowercase else not capital and small,
-        "strip_accents": profile.strip_accents and next(accents, None),
-    }
-    for setting in filter(odd.get, odd):
-        value, has = getattr(profile, setting), f"`{path}` has `{odd[setting]}` in it"
-        has += "" if value else ", and no capital"
-        raise ValueError(f"`{setting}` is {value}, but {has}: set it to {not value}.")
-    return [*SPECIAL_TOKENS, *pieces]
+    path = profile.vocabulary
+    if path == "bert":
+        path = corpora.fetch("bert_vocab_uncased.txt")
+    vocabulary = read_vocabulary(path)
+    if len(vocabulary) != profile.vocabulary_size:
+        sizes = f"{len(vocabulary)} word pieces, not {profile.vocabulary_size}"
+        advice = f"set `vocabulary_size` to {len(vocabulary)}"
+        raise ValueError(f"The vocabulary `{path}` has {sizes}: {advice}.")
+    check_folding(vocabulary, path, profile.lowercase, profile.strip_accents)
+    return vocabulary
 
 
 @functools.lru_cache(maxsize=1)
@@ -120,6 +154,8 @@ def _tokenizer(vocabulary, lowercase, strip_accents):
 def tokenize(texts, vocabulary, profile):
     """Tokenises a list of texts on all cores, with the profile's `lowercase` and
     `strip_accents`: a list of int32 arrays, one per text."""
+    if not len(texts):
+        return []
     tokenizer = _tokenizer(tuple(vocabulary), profile.lowercase, profile.strip_accents)
     batches = tf.data.Dataset.from_tensor_slices(texts).batch(100)
     # Split in NumPy, because iterating over a ragged tensor is slow.
@@ -132,6 +168,8 @@ def tokenize(texts, vocabulary, profile):
 
 def pad(token_ids, length):
     """Truncates or pads each text to a row of its own: int32 `(texts, length)`."""
+    if not len(token_ids):
+        return np.zeros((0, length), dtype="int32")
     return keras.utils.pad_sequences(token_ids, length, padding="post", truncating="post")
 
 
@@ -179,16 +217,33 @@ def store_rows(texts, vocabulary, profile, path, executor=None):
 
 
 class Rows:
-    """Selected rows of an array, which are read only when they are indexed."""
+    """Selected rows of an array, which are read only when they are indexed.
+
+    Args:
+        rows: int array, `(rows, sequence)`, possibly memory-mapped.
+        numbers: increasing int array, the selected rows.
+    """
 
     def __init__(self, rows, numbers):
-        self.rows, self.numbers = rows, numbers
+        self.rows = rows
+        self.numbers = numbers
 
     def __len__(self):
         return len(self.numbers)
 
     def __getitem__(self, places):
         return self.rows[self.numbers[places]]
+
+    def block(self, start, stop):
+        """Rows `start` to `stop` of the whole array, int `(rows, sequence)`, as they follow
+        each other in the text. A row that isn't selected is all [PAD], and so is one that
+        is added at the end: what stands on its two sides doesn't follow each other."""
+        block = np.pad(self.rows[start:stop], ((0, 1), (0, 0)), constant_values=PAD)
+        selected = np.zeros(len(block), dtype=bool)
+        first, last = np.searchsorted(self.numbers, (start, stop))
+        selected[self.numbers[first:last] - start] = True
+        block[~selected] = PAD
+        return block
 
 
 def open_rows(profile, path):
@@ -203,16 +258,21 @@ def open_rows(profile, path):
     length, least = profile.sequence_length, profile.batch_size
     stream = np.memmap(path, np.min_scalar_type(profile.vocabulary_size - 1), mode="r")
     pairs = stream[: len(stream) // (2 * length) * 2 * length].reshape(-1, 2 * length)
-    kept = min(VALIDATION_ROWS // 2, max(math.ceil(least / 2), len(pairs) // 10))
-    if 2 * (len(pairs) - kept) < least:
+    # Whole batches of them, if that leaves as many for training.
+    wanted = min(VALIDATION_ROWS // 2, len(pairs) // 10)
+    kept = max(math.ceil(least / 2), wanted)
+    if kept > len(pairs) - kept:
         few = f"{2 * len(pairs)} rows of {length} tokens are too few for batches of {least}"
         raise ValueError(f"{few}: lower `batch_size`, or take more text.")
     starts = np.append(0, np.flatnonzero(stream == SEP) + 1)
     texts = [hash(stream[slice(*text)].tobytes()) for text in itertools.pairwise(starts)]
     again = pd.Series(texts).duplicated(keep=False).to_numpy()
-    free = ~np.repeat(again, np.diff(starts))[: pairs.size].reshape(pairs.shape).any(axis=1)
-    free |= free.sum() < kept
-    rng = np.random.default_rng(profile.seed)
+    in_repeated_text = np.repeat(again, np.diff(starts))  # for each token
+    in_repeated_text = in_repeated_text[: pairs.size].reshape(pairs.shape)
+    free = ~in_repeated_text.any(axis=1)  # for each pair of rows
+    if free.sum() < kept:  # nearly all texts are repeated
+        free[:] = True
+    rng = profiles.random_stream(profile.seed, "validation rows")
     measured = np.zeros(len(pairs), bool)
     measured[rng.choice(np.flatnonzero(free), kept, replace=False)] = True
     rows, measured = pairs.reshape(-1, length), np.repeat(measured, 2)
@@ -229,9 +289,10 @@ def sentence_rows(sentences, vocabulary, profile):
 
 def log_frequencies(rows, size):
     """Log unigram frequencies in int rows, float32 `(size,)`. One occurrence is added to
-    every token, so that none is impossible; special tokens have only this one."""
+    every token, so that none is impossible. Special tokens that are never predicted, all
+    but [UNK], have only this one."""
     counts = np.ones(size)
     for first in range(0, len(rows), BLOCK):
         counts += np.bincount(rows[first : first + BLOCK].ravel(), minlength=size)
-    counts[: len(SPECIAL_TOKENS)] = 1
+    counts[list(NEVER_HIDDEN)] = 1
     return np.log(counts / counts.sum()).astype("float32")

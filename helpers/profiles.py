@@ -10,6 +10,7 @@ import math
 import pathlib
 import tomllib
 
+import numpy as np
 import pandas as pd
 
 _FILE = pathlib.Path(__file__).with_name("profiles.toml")
@@ -27,9 +28,16 @@ class _Checks:
             self._check(name, fits, f"give {kind.__name__}")
             least = {int: int(name != "seed"), float: 0}.get(kind, value)
             self._check(name, value >= least, f"give a number from {least} up")
-            choices = _SETTINGS[name][3:] or [value]
+            if kind is float:
+                self._check(name, math.isfinite(value), "give a finite number")
+            choices = _SETTINGS[name][2:] or [value]
             self._check(name, value in choices, f"give one of {choices}")
+        # Keras and scikit-learn take seeds of 32 bits; `repeats` are added to it.
+        self._check("seed", self.seed <= 4_000_000_000, "give a number up to 4000000000")
         self._check("mask_rate", 0 < self.mask_rate <= 1, "give a share up to 1")
+        self._check("dropout", self.dropout < 1, "give a share below 1")
+        # In shorter rows there is hardly any context to read.
+        self._check("sequence_length", self.sequence_length >= 8, "give a number from 8 up")
         pairs = self.hidden_dim % (2 * self.num_heads) == 0
         self._check("hidden_dim", pairs, "give a multiple of twice `num_heads`")
         pairs = not (self.neighbour_weight and self.batch_size % 2)
@@ -56,7 +64,7 @@ def _value(value):
     return tuple(value) if isinstance(value, list) else value
 
 
-_DEFAULTS = {name: _value(value) for name, (_, value, *_) in _SETTINGS.items()}
+_DEFAULTS = {name: _value(value) for name, (value, *_) in _SETTINGS.items()}
 _FIELDS = [("name", str), *((name, type(each), each) for name, each in _DEFAULTS.items())]
 Profile = dataclasses.make_dataclass("Profile", _FIELDS, bases=(_Checks,), frozen=True)
 Profile.__module__ = __name__  # so that it can be sent to other processes
@@ -75,15 +83,25 @@ def load_profile(name="sample", **overrides):
     return Profile(name, **{setting: _value(value) for setting, value in values.items()})
 
 
-def settings(profile, through=6):
-    """A dict of the settings that notebooks 1 to `through` read."""
-    read = [name for name, (first, *_) in _SETTINGS.items() if 1 <= first <= through]
-    return {name: getattr(profile, name) for name in read}
+def is_sample(profile):
+    """Whether a profile is `sample`, about which the text speaks, with any seed."""
+    return profile == load_profile(seed=profile.seed)
+
+
+def random_stream(seed, purpose):
+    """A NumPy random generator of its own for each purpose, so that two draws with the same
+    seed have nothing in common."""
+    return np.random.default_rng([seed, *purpose.encode()])
+
+
+def settings(profile):
+    """A dict of all settings."""
+    return {name: getattr(profile, name) for name in _SETTINGS}
 
 
 def describe(profile, *names):
     """A table of these settings, with values and meanings."""
-    rows = [(name, getattr(profile, name), _SETTINGS[name][2]) for name in names]
+    rows = [(name, getattr(profile, name), _SETTINGS[name][1]) for name in names]
     return pd.DataFrame(rows, columns=["setting", "value", "meaning"]).set_index("setting")
 
 

@@ -1,6 +1,7 @@
 """Training code that notebooks share: devices, optimizers, losses, fine-tuning."""
 
 import math
+import time
 
 import keras
 import numpy as np
@@ -9,7 +10,11 @@ from keras import ops
 from sklearn.linear_model import LogisticRegression
 
 import helpers
-from helpers import models
+from helpers import masking, models
+from helpers.normalization import SPECIAL_TOKENS
+
+# Steps from which the hours of pretraining are estimated
+TIMED_STEPS = 3
 
 # In fine-tuning
 FINETUNING_BATCH_SIZE, FINETUNING_DROPOUT = 32, 0.1
@@ -50,14 +55,22 @@ def use_devices(profile):
 
 
 def say_hours(profile):
-    """Estimates how long pretraining takes on two cores, at 8e10 operations a second. On a
-    CPU, more than an hour is a RuntimeError unless `allow_slow` is set."""
-    width, tokens = profile.hidden_dim, profile.batch_size * profile.sequence_length
-    weights = profile.num_layers * width * (4 * width + 2 * profile.intermediate_dim)
-    weights += profile.mask_rate * width * profile.vocabulary_size
-    hours = 6 * profile.pretraining_steps * tokens * weights / 8e10 / 3600
-    said = "On two processor cores pretraining takes "
-    said += f"some {hours:.0f} hours." if hours > 1 else "less than an hour."
+    """Estimates how long pretraining takes on this machine, from a few steps on random
+    rows, and returns a sentence about it. On a CPU, more than an hour is a RuntimeError
+    unless `allow_slow` is set."""
+    shape = profile.batch_size, profile.sequence_length
+    words = len(SPECIAL_TOKENS), profile.vocabulary_size
+    rows = np.random.default_rng(0).integers(*words, shape, dtype="int32")
+    batch = masking.MaskedBatches(rows, profile, steps=1)[0]
+    model = pretraining_model(profile, TIMED_STEPS, np.zeros(profile.vocabulary_size))
+    model.train_on_batch(*batch)  # compiles
+    before = time.perf_counter()
+    for _ in range(TIMED_STEPS):
+        model.train_on_batch(*batch)  # waits for its loss
+    seconds = (time.perf_counter() - before) / TIMED_STEPS
+    hours = seconds * profile.pretraining_steps / 3600
+    said = f"some {hours:.0f} hours" if hours > 1 else "less than an hour"
+    said = f"On this machine pretraining takes {said}."
     slow = hours > 1 and "cpu" in str(ops.zeros(1).device).lower()
     if slow and not profile.allow_slow:
         said += " Use a GPU or TPU (see README.md), or lower `pretraining_steps`"
@@ -103,6 +116,17 @@ def cross_entropy(labels, logits):
     return ops.logsumexp(logits, axis=-1) - score
 
 
+class MeanCrossEntropy(keras.losses.Loss):
+    """The mean of `cross_entropy` over masked tokens. Keras' default is the mean over all
+    places, empty ones included, which is too low where texts are short."""
+
+    def __init__(self):
+        super().__init__(reduction="mean_with_sample_weight")
+
+    def call(self, labels, logits):
+        return cross_entropy(labels, logits)
+
+
 def accuracy(labels, logits):
     """1 where the highest logit is that of the correct answer, else 0; float32 of the
     labels' shape. The same as Keras' metric, without its slow `argmax`."""
@@ -113,9 +137,25 @@ def accuracy(labels, logits):
 
 def plan(steps):
     """Divides a training into two to a hundred epochs for `fit`, after which it may be
-    evaluated and saved: their number and the steps in each, rounded up."""
+    saved: their number, the steps in each, rounded up, and a list of some ten epochs after
+    which it is evaluated, the last of them included."""
     steps_per_epoch = -(-steps // 100)
-    return max(2, -(-steps // steps_per_epoch)), steps_per_epoch
+    epochs = max(2, -(-steps // steps_per_epoch))
+    every = max(1, epochs // 10)
+    evaluated = [*range(every, epochs - every // 2, every), epochs]
+    return epochs, steps_per_epoch, evaluated
+
+
+def compile_options(outputs, profile):
+    """What `compile` takes for the outputs of a pretraining model, a dict: losses, their
+    weights, and metrics. Keras averages a loss over batches; the metric `cross_entropy` is
+    the exact mean over all masked tokens, to compare with baselines."""
+    weights = {"masked_words": 1.0, "neighbours": profile.neighbour_weight}
+    return {
+        "loss": {name: MeanCrossEntropy() for name in outputs},
+        "loss_weights": {name: weights[name] for name in outputs},
+        "weighted_metrics": {name: [accuracy, cross_entropy] for name in outputs},
+    }
 
 
 def pretraining_model(profile, steps, log_frequencies, vectors=None):
@@ -124,12 +164,8 @@ def pretraining_model(profile, steps, log_frequencies, vectors=None):
     if vectors is not None:
         models.start_from_vectors(encoder, vectors)
     model = models.build_pretraining_model(encoder, profile, log_frequencies)
-    model.compile(
-        pretraining_optimizer(profile, steps),
-        dict.fromkeys(model.output, cross_entropy),
-        dict(zip(model.output, (1.0, profile.neighbour_weight), strict=False)),
-        weighted_metrics=dict.fromkeys(model.output, accuracy),
-    )
+    options = compile_options(model.output, profile)
+    model.compile(pretraining_optimizer(profile, steps), **options)
     return model
 
 
@@ -156,6 +192,14 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.bar.close()
+
+
+def finetuning_batch_size(sentences):
+    """The sentences in a batch: as many as there are, up to `FINETUNING_BATCH_SIZE`, but
+    the same number for each device (`sentence_batches` may take a sentence twice)."""
+    distribution = keras.distribution.distribution()
+    devices = distribution.device_mesh.devices.size if distribution else 1
+    return max(devices, min(FINETUNING_BATCH_SIZE, sentences) // devices * devices)
 
 
 def sentence_batches(token_ids, labels, lengths, batch_size, seed):
@@ -221,8 +265,8 @@ def train_classifier(
     model = models.build_classifier(encoder, num_classes, FINETUNING_DROPOUT, **options)
     if head_first:
         start_head(model, token_ids, labels)
-    batch_size = min(FINETUNING_BATCH_SIZE, len(labels))
-    steps = len(labels) // batch_size
+    batch_size = finetuning_batch_size(len(labels))
+    steps = max(1, len(labels) // batch_size)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(_adamw(peak, epochs * steps), loss, metrics=["accuracy"])
     sizes = profile.sentence_lengths, batch_size
@@ -234,9 +278,20 @@ def train_classifier(
 
 def predict(model, inputs, batch_size=256):
     """Like `model.predict`, float32 `(rows, ...)`, but with equal batches: only one shape
-    has to be compiled, and all devices can share it."""
-    rows = np.pad(inputs, ((0, -len(inputs) % batch_size), (0, 0)))
-    return model.predict(rows, batch_size, verbose=0)[: len(inputs)].astype("float32")
+    has to be compiled, and all devices can share it.
+
+    Args:
+        model: a `keras.Model` with one output.
+        inputs: array `(rows, ...)`, or a list or dict of such arrays.
+        batch_size: int.
+    """
+    rows = len(keras.tree.flatten(inputs)[0])
+
+    def fill_up(array):
+        return np.pad(array, [(0, -rows % batch_size)] + [(0, 0)] * (array.ndim - 1))
+
+    inputs = keras.tree.map_structure(fill_up, inputs)
+    return model.predict(inputs, batch_size, verbose=0)[:rows].astype("float32")
 
 
 def class_probabilities(model, token_ids):

@@ -14,78 +14,150 @@ If a host is lost the others stop; restarted, all resume from the last checkpoin
 are done, notebook 3 finds the training finished.
 """
 
+import argparse
+import contextlib
 import json
 import os
 import sys
 
 import helpers
+from helpers import profiles
 
-helpers.choose_backend("jax")
-
-import jax
-import keras
-import numpy as np
-
-from helpers import checkpoints, masking, preprocessing, profiles, results, training
+SEVERAL_HOSTS = "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ
 
 
-def exit_now(kind, error, trace):
-    """Exits at once after an error, such as the loss of another host, for which JAX would
-    wait minutes in a regular exit."""
-    sys.__excepthook__(kind, error, trace)
+def json_object(text):
+    """Settings from the command line: a dict."""
+    try:
+        settings = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no JSON ({error}): write it as in '{{\"seed\": 1}}'"
+        ) from error
+    if not isinstance(settings, dict):
+        raise argparse.ArgumentTypeError(
+            f"{text} has no names of settings: write it as in '{{\"seed\": 1}}'"
+        )
+    return settings
+
+
+def read_command_line():
+    """The profile that is asked for; with an error, the program ends."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "profile",
+        nargs="?",
+        default="sample",
+        help=f"{', '.join(profiles.PROFILES)} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "settings",
+        nargs="?",
+        default={},
+        type=json_object,
+        help="settings that differ from the profile's, as a JSON object",
+    )
+    arguments = parser.parse_args()
+    try:
+        return profiles.load_profile(arguments.profile, **arguments.settings)
+    except (TypeError, ValueError) as error:
+        parser.error(str(error))
+
+
+def leave(status):
+    """Exits; with several hosts at once, because JAX would wait minutes for the others."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(1)
+    if SEVERAL_HOSTS:
+        os._exit(status)
+    sys.exit(status)
 
 
-if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ:
-    keras.distribution.initialize()
-    sys.excepthook = exit_now
-host, hosts = jax.process_index(), jax.process_count()
+def show_and_leave(kind, error, trace):
+    """Handles an unexpected error on several hosts, such as the loss of another one."""
+    sys.__excepthook__(kind, error, trace)
+    leave(1)
 
 
-class HostBatches(masking.MaskedBatches):
-    """The part of every batch that this host processes."""
+@contextlib.contextmanager
+def explaining(*kinds):
+    """Ends the program with what errors of some kinds say, and without their traceback."""
+    try:
+        yield
+    except kinds as error:
+        print(error, file=sys.stderr)
+        leave(1)
 
-    def __getitem__(self, step):
-        whole = super().__getitem__(step)
-        return tuple(
-            {name: np.split(array, hosts)[host] for name, array in part.items()}
-            for part in whole
+
+def main():
+    """Trains, and returns the model."""
+    profile = read_command_line()
+    # Keras is imported only now, because it takes seconds.
+    helpers.choose_backend("jax")
+
+    import jax
+    import keras
+    import numpy as np
+
+    from helpers import checkpoints, masking, preprocessing, results, training
+
+    if SEVERAL_HOSTS:
+        sys.excepthook = show_and_leave
+        keras.distribution.initialize()
+    host = jax.process_index()
+    hosts = jax.process_count()
+
+    class HostBatches(masking.MaskedBatches):
+        """The part of every batch that this host processes."""
+
+        def __getitem__(self, step):
+            batch = super().__getitem__(step)
+            return jax.tree.map(lambda array: np.split(array, hosts)[host], batch)
+
+    with explaining(RuntimeError, ValueError):
+        vocabulary, vectors, rows, kept = results.read_preprocessing(profile)
+        print(training.use_devices(profile))
+        print(training.say_hours(profile))
+    keras.utils.set_random_seed(profile.seed)
+    log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
+
+    epochs, steps_per_epoch, evaluated = training.plan(profile.pretraining_steps)
+    steps = epochs * steps_per_epoch
+    model = training.pretraining_model(
+        profile, steps, log_frequencies, vectors if profile.word_vectors else None
+    )
+    saved = checkpoints.Checkpoint(
+        model, results.path(profile, "pretraining.npz"), results.inputs(profile, 3)
+    )
+    with explaining(ValueError):
+        done = saved.restore()
+    progress = training.Progress()
+    # Clears the progress bar before Keras prints its line.
+    cleared = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: progress.bar.clear())
+    with explaining(FloatingPointError):
+        model.fit(
+            HostBatches(rows, profile, steps, first=done * steps_per_epoch),
+            initial_epoch=done,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=HostBatches(
+                kept, profile, len(kept) // profile.batch_size, salt=1
+            ),
+            validation_freq=evaluated,
+            shuffle=False,
+            # Progress stops a diverged training before it is saved. All hosts read the
+            # checkpoint, one writes it.
+            callbacks=[progress, cleared, saved] if host == 0 else [progress],
+            verbose=2 if host == 0 else 0,
         )
+    print(f"{steps:,} steps, {done * steps_per_epoch:,} of them done before")
+    return model
 
 
-name, overrides = [*sys.argv[1:], "sample", "{}"][:2]
-profile = profiles.load_profile(name, **json.loads(overrides))
-print(training.use_devices(profile))
-print(training.say_hours(profile))
-keras.utils.set_random_seed(profile.seed)
-vocabulary, vectors, rows, kept = results.read_preprocessing(profile)
-log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
-
-epochs, steps_per_epoch = training.plan(profile.pretraining_steps)
-steps = epochs * steps_per_epoch
-model = training.pretraining_model(
-    profile, steps, log_frequencies, vectors if profile.word_vectors else None
-)
-saved = checkpoints.Checkpoint(
-    model, results.path(profile, "pretraining.npz"), results.inputs(profile, 3)
-)
-done = saved.restore()
-progress = training.Progress()
-# Clears the progress bar before Keras prints its line.
-cleared = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: progress.bar.clear())
-model.fit(
-    HostBatches(rows, profile, steps, first=done * steps_per_epoch),
-    initial_epoch=done,
-    epochs=epochs,
-    steps_per_epoch=steps_per_epoch,
-    validation_data=HostBatches(kept, profile, len(kept) // profile.batch_size, salt=1),
-    validation_freq=max(1, epochs // 10),
-    shuffle=False,
-    # Progress stops a diverged training before it is saved. All hosts read the checkpoint,
-    # one writes it.
-    callbacks=[progress, cleared, saved] if host == 0 else [progress],
-    verbose=2 if host == 0 else 0,
-)
-print(f"{steps:,} steps, {done * steps_per_epoch:,} of them done before")
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:  # Ctrl-C
+        leave(130)

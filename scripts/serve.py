@@ -1,23 +1,46 @@
-"""Serves the classifier exported in notebook 5 over HTTP.
+r"""Serves the classifier exported in notebook 5 over HTTP, to this machine only.
 
     pip install fastapi uvicorn onnxruntime tokenizers
     python scripts/serve.py artifacts/sample/classifier 8000
-    curl localhost:8000/classify --json '{"sentences": ["A film to remember."]}'
+    curl localhost:8000/classify -H 'Content-Type: application/json' \
+        -d '{"sentences": ["A film to remember."]}'
 
-Returns the label and its probability for each sentence. Invalid requests get status 400 and
-an explanation. On SIGTERM the server finishes its requests and exits.
+Returns for each sentence the label, its probability, and whether the sentence was truncated
+because it has more word pieces than the model reads. A request has up to 64 sentences of up
+to 2,000 characters; /docs describes it. Invalid requests get an explanation, with status
+400, 408 if the body doesn't arrive within 5 seconds, 411 without its length, 413 if it is
+too large. Of web pages, only those that come from this machine may ask. On SIGTERM the
+server finishes its requests and exits, after 8 seconds at the latest.
 """
 
+import signal
+
+if __name__ == "__main__":
+    # After Ctrl-C, and after the last answers, the program ends as others do.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import argparse
+import asyncio
+import os
+import socket
 import sys
 
 import fastapi
 import pydantic
 import uvicorn
-from classify import Classifier
+from classify import Answer, Classifier
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
-SENTENCES, CHARACTERS, BYTES = 64, 2000, 500_000  # limits of a request
+# The limits of a request. Of a character, JSON may make two escapes, `\ud83d\ude00`.
+SENTENCES, CHARACTERS = 64, 2000
+BYTES = SENTENCES * (12 * CHARACTERS + 100)
+# Within the 10 seconds that Docker waits before it kills a process.
+BODY_SECONDS, SHUTDOWN_SECONDS = 5, 8
+LOCAL_PAGES = r"https?://(localhost|127\.0\.0\.1)(:\d+)?"
+
 Sentence = pydantic.constr(max_length=CHARACTERS)
 
 
@@ -28,33 +51,86 @@ class Request(pydantic.BaseModel):
 app = fastapi.FastAPI(title="A classifier of sentences")
 
 
+def refusal(status, detail, **headers):
+    return JSONResponse({"detail": detail}, status, headers)
+
+
 @app.exception_handler(RequestValidationError)
 def refuse(request, error):
     first = error.errors()[0]
-    detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}."
-    return JSONResponse({"detail": detail}, status_code=400)
+    place = ".".join(map(str, first["loc"]))
+    return refusal(400, f"{place}: {first['msg']}.")
 
 
 @app.middleware("http")
 async def limit(request, call_next):
-    """Rejects a body that is too long, or of unknown length, before reading it."""
-    length = request.headers.get("content-length", "0" if request.method == "GET" else "")
-    if not length.isdecimal() or int(length) > BYTES:
-        detail = f"Send a body of at most {BYTES} bytes, with its length."
-        return JSONResponse({"detail": detail}, status_code=400)
+    """Rejects a body that is too long, of unknown length, or too slow. It is read here."""
+    length = request.headers.get("content-length")
+    if "transfer-encoding" in request.headers or (request.method == "POST" and not length):
+        return refusal(411, "Send the length of the body, `Content-Length`.")
+    if length and int(length) > BYTES:
+        return refusal(413, f"Send a body of at most {BYTES} bytes.")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            await request.body()
+    except TimeoutError:
+        detail = f"Send the body within {BODY_SECONDS} seconds."
+        return refusal(408, detail, Connection="close")
+    except ClientDisconnect:
+        return refusal(400, "The body is incomplete.")  # nobody reads it
     return await call_next(request)
 
 
+# Added last, so that the answers of `limit` are for pages, too.
+app.add_middleware(CORSMiddleware, allow_origin_regex=LOCAL_PAGES, allow_methods=["POST"])
+
+
 @app.post("/classify")
-def classify(request: Request):
-    """Classifies all sentences of a request in one batch, in a thread."""
-    classes, rows = app.state.classifier.classes, app.state.classifier(request.sentences)
-    return [{"label": classes[r.argmax()], "probability": float(r.max())} for r in rows]
+def classify(request: Request) -> list[Answer]:
+    """Classifies the sentences of a request, in a thread."""
+    return [app.state.classifier.answer(sentence) for sentence in request.sentences]
+
+
+def port_number(text):
+    """A port, from the command line."""
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("give a number from 1 to 65535, or 0 for any")
+    return int(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", help="the folder `classifier` that notebook 5 leaves")
+    parser.add_argument(
+        "port", type=port_number, help="the port to listen on; 0 takes one that is free"
+    )
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default="model.onnx",
+        help="file name of the model (default: %(default)s; model_int8.onnx is smaller)",
+    )
+    arguments = parser.parse_args()
+    try:
+        app.state.classifier = Classifier(arguments.folder, arguments.model)
+        listener = socket.create_server(("127.0.0.1", arguments.port))
+    except ValueError as error:
+        sys.exit(str(error))
+    except OSError as error:
+        reason = os.strerror(error.errno)
+        sys.exit(f"Port {arguments.port} can't be used ({reason}): give another one.")
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}/docs", flush=True)
+    # The protocol that uvicorn always has, whatever else is installed.
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        log_level="warning",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    uvicorn.Server(config).run([listener])
 
 
 if __name__ == "__main__":
-    try:
-        app.state.classifier = Classifier(sys.argv[1], *sys.argv[3:])
-        uvicorn.run(app, port=int(sys.argv[2]), log_level="warning")
-    except (ValueError, IndexError) as error:
-        sys.exit(f"{error}: give a classifier's folder, a port and perhaps a model.")
+    main()

@@ -8,22 +8,59 @@ profile `sample` come last, as in '{"lowercase": false}'. If a worker dies, Dask
 work to another one.
 """
 
-import json
-import pathlib
+import argparse
 import sys
 
-import distributed
+from pretrain import json_object
 
 import helpers
+from helpers import profiles
 
-helpers.choose_backend("jax")
 
-from helpers import corpora, preprocessing, profiles
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("scheduler", help="the address of the cluster's scheduler")
+    parser.add_argument("corpus", help="a text file, a folder, or a pattern of paths")
+    parser.add_argument("vocabulary", help="a file with one word piece per line")
+    parser.add_argument("rows", help="the file to write")
+    parser.add_argument(
+        "settings",
+        nargs="?",
+        default={},
+        type=json_object,
+        help="settings that differ from the profile `sample`, as a JSON object",
+    )
+    arguments = parser.parse_args()
+    settings = arguments.settings | {"corpus": arguments.corpus}
+    try:
+        profile = profiles.load_profile(**settings)
+    except (TypeError, ValueError) as error:
+        parser.error(str(error))
+    # Keras is imported only now, because it takes seconds.
+    helpers.choose_backend("jax")
+
+    import distributed
+
+    from helpers import corpora, preprocessing
+
+    path = arguments.vocabulary
+    try:
+        texts = corpora.read_corpus(profile)
+        vocabulary = preprocessing.read_vocabulary(path)
+        preprocessing.check_folding(
+            vocabulary, path, profile.lowercase, profile.strip_accents
+        )
+        with distributed.Client(arguments.scheduler) as client:
+            executor = client.get_executor()
+            preprocessing.store_rows(texts, vocabulary, profile, arguments.rows, executor)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+
 
 if __name__ == "__main__":
-    scheduler, corpus, vocabulary, rows, overrides = [*sys.argv[1:], "{}"][:5]
-    profile = profiles.load_profile(**json.loads(overrides) | {"corpus": corpus})
-    texts = corpora.read_corpus(profile)
-    pieces = pathlib.Path(vocabulary).read_text("utf-8").split("\n")
-    with distributed.Client(scheduler) as client:
-        preprocessing.store_rows(texts, pieces, profile, rows, client.get_executor())
+    try:
+        main()
+    except KeyboardInterrupt:  # Ctrl-C
+        sys.exit(130)

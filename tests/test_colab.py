@@ -10,7 +10,7 @@ import pytest
 
 from conftest import NOTEBOOKS, REPOSITORY
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.weekly
 
 # Colab has had Python 3.13 since August 2026. These versions are from its package lists of
 # that time (github.com/googlecolab/backend-info, commit f140424), except for the GPU's JAX,

@@ -1,9 +1,17 @@
+import codecs
+import csv
 import gzip
 import hashlib
 import http.server
+import io
 import itertools
+import json
 import random
+import sqlite3
+import tarfile
 import threading
+import tracemalloc
+import unicodedata
 import zipfile
 
 import pandas as pd
@@ -68,6 +76,39 @@ def test_names_may_have_capitals_blanks_and_a_home(tmp_path, monkeypatch):
     assert read("~/My texts [new]/ONE 1.TXT") == ["one"]
 
 
+def test_a_folder_is_read_as_its_owner_sees_it(tmp_path):
+    folder = tmp_path / "texts"
+    shown = ["a.txt", "Chapter 2/b.TXT", "a-Copy1.txt", "#1.txt", "_draft.txt"]
+    hidden = [".ipynb_checkpoints/a-checkpoint.txt", "__MACOSX/Chapter 2/b.txt", "._a.txt"]
+    hidden += [".Trash/old.txt", ".a.txt.swp", ".#a.txt", "a.txt~", "#a.txt#", "~$a.txt"]
+    hidden += ["$RECYCLE.BIN/gone.txt", "Chapter 2/.git/info.txt", "a.txt.bak", ".txt"]
+    for name in shown + hidden:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{name}\n", "utf-8")
+    # A folder may be called like a text, a link may lead to another folder, or back.
+    (folder / "more.txt").mkdir()
+    (folder / "more.txt" / "c.txt").write_text("c\n", "utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "d.txt").write_text("d\n", "utf-8")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "back").symlink_to(folder)
+    (folder / "again.txt").symlink_to(folder / "a.txt")
+    (folder / "broken.txt").symlink_to(folder / "gone.txt")
+    # The link to a text comes first by name, and stands for it.
+    assert sorted(read(folder)) == sorted([*shown, "c", "d"])
+    before = corpora.checksum(str(folder))
+    (folder / ".ipynb_checkpoints" / "a-checkpoint.txt").write_text("other\n", "utf-8")
+    assert corpora.checksum(str(folder)) == before
+    # A path or a pattern may name what is hidden.
+    assert read(folder / "._a.txt") == ["._a.txt"]
+    assert read(folder / ".Trash" / "*") == [".Trash/old.txt"]
+    assert read(folder / "*.bak") == ["a.txt.bak"]
+    # Folders that match a pattern are no texts.
+    names = {"a.txt", "a-Copy1.txt", "#1.txt", "_draft.txt", "~$a.txt"}
+    assert {*read(folder / "*.txt")} == names
+
+
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.TGZ", "A.Zip", "a.txt.bz2", "a.7z"])
 def test_an_archive_is_refused_by_name(tmp_path, name):
     (tmp_path / name).write_bytes(b"text\n")
@@ -77,6 +118,166 @@ def test_an_archive_is_refused_by_name(tmp_path, name):
             read(corpus)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["a.jsonl", "a.JSON", "a.csv", "a.tsv", "a.csv.gz", "a.parquet", "a.html", "a.docx"],
+)
+def test_another_format_is_refused_by_name(tmp_path, name):
+    (tmp_path / name).write_bytes(b"text\n")
+    for corpus in [tmp_path / name, tmp_path / "*"] + [tmp_path] * name.endswith(".gz"):
+        with pytest.raises(
+            ValueError, match=f"^{name} is no plain text: write its texts, "
+        ):
+            read(corpus)
+
+
+RECORDS = [
+    {"id": n, "text": f'Text {n}, "caf\u00e9".', "label": "ab"[n % 2]} for n in range(40)
+]
+
+
+@pytest.fixture
+def other_formats(tmp_path):
+    """Contents in formats that are no plain text, and what messages call them."""
+    with zipfile.ZipFile(tmp_path / "a.docx", "w") as document:
+        document.writestr("word/document.xml", "<w>text</w>")
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(tmp_path / "a.docx")
+    with sqlite3.connect(tmp_path / "a.db") as database:
+        database.execute("create table texts (text)")
+    frame = pd.DataFrame(RECORDS)
+    two = frame[["label", "text"]]
+    long = [json.dumps({"text": "word " * 20_000})] * 3
+    lists = [json.dumps([number, "text"]) for number in range(9)]
+    return {
+        "JSON lines": ("JSON", frame.to_json(orient="records", lines=True)),
+        "long JSON lines": ("JSON", "\n".join(long)),
+        "lines of lists": ("JSON", "\n".join(lists)),
+        "printed dicts": ("JSON", "\n".join(map(str, RECORDS))),
+        "JSON": ("JSON", json.dumps(RECORDS)),
+        "a long line of JSON": ("JSON", json.dumps(RECORDS * 999)),
+        "indented JSON": ("JSON", json.dumps({"data": RECORDS * 999}, indent=2)),
+        "a list of texts": ("JSON", json.dumps(["Text one", "Text two"], indent=1)),
+        "CSV": ("a table", frame.to_csv(index=False)),
+        "CSV with an index": ("a table", frame.to_csv()),
+        "a long CSV": ("a table", pd.concat([frame] * 99).to_csv(index=False)),
+        "semicolons": ("a table", two.to_csv(sep=";", index=False)),
+        "no header": ("a table", two.to_csv(index=False, header=False)),
+        "tabs": ("a table", two.to_csv(sep="\t", index=False)),
+        "translations": ("a table", "".join(f"house {n}\tHaus {n}\n" for n in range(40))),
+        "HTML": ("HTML or XML", "\n<!DOCTYPE html>\n<p>text</p>\n"),
+        "XML": ("HTML or XML", "<?xml version='1.0'?>\n<p>text</p>\n"),
+        "RTF": ("a file of rich text", "{\\rtf1\\ansi text}"),
+        "PDF": ("a PDF", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"),
+        "zip": ("a zip file, as .docx", (tmp_path / "a.docx").read_bytes()),
+        "tar": ("an archive", (tmp_path / "a.tar").read_bytes()),
+        "packed twice": ("an archive", gzip.compress(gzip.compress(b"text\n"))),
+        "SQLite": ("a database of SQLite", (tmp_path / "a.db").read_bytes()),
+        "Parquet": ("a binary table", b"PAR1\x15\x04\x15\x10"),
+        "Excel": ("an old file of Word or Excel", bytes.fromhex("d0cf11e0a1b11ae1")),
+        "PNG": ("a picture", b"\x89PNG\r\n\x1a\n"),
+    }
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_another_format_is_refused_by_what_it_contains(tmp_path, other_formats, packed):
+    file = tmp_path / "mine.txt"
+    for kind, content in other_formats.values():
+        content = content if isinstance(content, bytes) else content.encode()
+        packed_twice = content.startswith(b"\x1f\x8b")
+        file.write_bytes(gzip.compress(content) if packed and not packed_twice else content)
+        message = f"^mine.txt is {kind}.*: write its texts, .* into a .txt file, one per"
+        with pytest.raises(ValueError, match=message):
+            read(file)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{{Infobox | name = A, b}}",
+        "[1] Smith, A title, 1999",
+        "[[File:a.jpg]], a picture",
+        "\tShall I compare thee, my love",
+        "Yes, said the {} man",
+        "床前明月光 {},疑是地上霜 {}",
+        "a | b | {}",
+        "<b>{}</b> is bold",
+        "He said: {}; she: {}",
+    ],
+)
+def test_text_may_resemble_other_formats(tmp_path, line):
+    lines = [line.replace("{}", str(number)) for number in range(30)]
+    # One line of JSON, or two columns in a few lines, are nothing to refuse.
+    lines = ['{"a": 1}', *lines, "x,y"] if line.startswith("He") else lines
+    (tmp_path / "a.txt").write_text("\n".join(lines), "utf-8")
+    assert read(tmp_path / "a.txt") == lines
+
+
+TEXTS = ["Grüße", "悪い 😀 film", "plain"]
+MARKED = [
+    ("utf-8", codecs.BOM_UTF8),
+    ("utf-16-le", codecs.BOM_UTF16_LE),
+    ("utf-16-be", codecs.BOM_UTF16_BE),
+    ("utf-32-le", codecs.BOM_UTF32_LE),
+    ("utf-32-be", codecs.BOM_UTF32_BE),
+]
+
+
+@pytest.mark.parametrize(("encoding", "mark"), MARKED)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_byte_order_mark_decides_the_encoding(tmp_path, encoding, mark, end):
+    content = mark + end.join(TEXTS * 3000).encode(encoding)
+    (tmp_path / "a.txt").write_bytes(content)
+    (tmp_path / "b.gz").write_bytes(gzip.compress(content))
+    assert read(tmp_path / "a.txt") == read(tmp_path / "b.gz") == TEXTS * 3000
+    if mark != codecs.BOM_UTF8:
+        # Half a character at the end
+        (tmp_path / "a.txt").write_bytes(content[:-1])
+        name = encoding[:6].upper()
+        with pytest.raises(ValueError, match=f"^a.txt is not {name} in line 9000: save it"):
+            read(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_without_a_mark_only_utf8_is_text(tmp_path, encoding):
+    (tmp_path / "a.txt").write_bytes("one\ntwo\n".encode(encoding))
+    with pytest.raises(
+        ValueError, match=r"^a.txt has a NUL in line 1, .*: save it as UTF-8"
+    ):
+        read(tmp_path)
+    (tmp_path / "a.txt").write_text("one\n" * 50_000 + "t\0wo", "utf-8")
+    with pytest.raises(ValueError, match=r"^a.txt has a NUL in line 50001, "):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_are_universal(tmp_path, end):
+    # Each line has another length, so that blocks end everywhere in a line end.
+    lines = ["é" * (number % 127 + 1) for number in range(4000)]
+    content = end.join(lines).encode()
+    (tmp_path / "a.txt").write_bytes(content)
+    (tmp_path / "b.gz").write_bytes(gzip.compress(content))
+    assert read(tmp_path / "a.txt") == read(tmp_path / "b.gz") == lines
+    # What Unicode calls a line end isn't one.
+    (tmp_path / "c.txt").write_text("one\u2028two\x0cthree\x85four", "utf-8")
+    assert read(tmp_path / "c.txt") == ["one\u2028two\x0cthree\x85four"]
+
+
+def test_gzip_is_told_by_its_first_bytes(tmp_path):
+    (tmp_path / "a.txt").write_bytes(gzip.compress(b"one\n") + gzip.compress(b"two\n"))
+    (tmp_path / "b.gz").write_bytes(b"three\n")
+    assert read(tmp_path) == ["one", "two", "three"]
+
+
+def test_a_corpus_without_text_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"")
+    (tmp_path / "b.txt").write_bytes(b" \r\n\t\n")
+    with pytest.raises(ValueError, match="has no text: its files are empty or blank"):
+        read(tmp_path)
+    (tmp_path / "c.txt").write_bytes(b"one")
+    assert read(tmp_path) == ["one"]
+
+
 def test_a_long_text_comes_in_parts(tmp_path):
     long = "".join(map(str, range(20_000)))
     (tmp_path / "mine.txt").write_text(f"short\n{long}\n{' ' * 50_000}\nend", "utf-8")
@@ -84,6 +285,19 @@ def test_a_long_text_comes_in_parts(tmp_path):
     assert (first, last) == ("short", "end")
     assert "".join(parts) == long
     assert {*map(len, parts[:-1])} == {corpora.PART}
+
+
+def test_a_long_line_is_not_held_in_memory(tmp_path):
+    with (tmp_path / "mine.txt").open("w", encoding="utf-8") as file:
+        for _ in range(100):
+            file.write("wörter " * 50_000)
+    texts = corpora.read_corpus(profiles.load_profile(corpus=str(tmp_path)))
+    tracemalloc.start()
+    characters = sum(map(len, texts))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert characters == 35_000_000
+    assert peak < 3_000_000
 
 
 def test_texts_are_drawn_from_all_over_the_corpus_by_seed(tmp_path):
@@ -104,7 +318,10 @@ def test_texts_are_drawn_from_all_over_the_corpus_by_seed(tmp_path):
     [
         ("mine.txt", b"a line\n\n" * 5000 + b"caf\xe9\n", "not UTF-8 in line 10001"),
         ("mine.txt", b"caf\xc3", "not UTF-8 in line 1"),
-        ("mine.gz", b"plain", "can't be read"),
+        ("mine.txt", b"a line\r" * 10_000 + b"caf\xe9\r", "not UTF-8 in line 10001"),
+        ("mine.txt", b"a line\r\n\r\n" * 5000 + b"caf\xe9", "not UTF-8 in line 10001"),
+        ("mine.gz", gzip.compress(b"a\n" * 5000 + b"caf\xe9"), "not UTF-8 in line 5001"),
+        ("mine.gz", gzip.compress(b"a\n" * 5000)[:40], "can't be read"),
         ("mine.gz", gzip.compress(b"text " * 99)[:-9], "can't be read"),
     ],
 )
@@ -123,6 +340,13 @@ def test_the_checksum_is_of_the_content_whatever_the_path(tmp_path):
     assert before == corpora.checksum(str(other)) == corpora.checksum(str(other.parent))
     other.write_text("some texts\n", "utf-8")
     assert corpora.checksum(str(other)) != before
+    # Any setting may name the file: it isn't called a text.
+    for name in "gone.csv", "gone", "gone/*.txt":
+        message = rf"There is no file `.*{name}`: put it back".replace("*.t", r"\*.t")
+        with pytest.raises(ValueError, match=message):
+            corpora.checksum(str(tmp_path / name))
+    (tmp_path / "labels.csv").write_text(some_of("a", "b"), "utf-8")
+    assert corpora.checksum(str(tmp_path / "labels.csv")).startswith("content ")
 
 
 @pytest.fixture
@@ -252,7 +476,8 @@ def test_sst2_holds_out_sentences_with_their_phrases(archive):
     task = split_sst2(archive, train, dev)
     dropped = len(lines) - len(task.train) - 9
     assert dropped > 9
-    assert task.said == f"Left out: {dropped} phrases of sentences held out for validation."
+    left_out = f"left out: {dropped} phrases of sentences held out for validation"
+    assert task.report == f"249 rows, {249 - dropped} taken; {left_out}."
 
 
 @pytest.mark.slow
@@ -260,6 +485,7 @@ def test_the_genuine_sst2_is_read_exactly(archive, genuine):
     files = (genuine / "SST-2" / f"{part}.tsv" for part in ("train", "dev"))
     task = split_sst2(archive, *(file.read_bytes().decode() for file in files))
     assert [len(part) for part in task[:3]] == [57_744, 872, 872]
+    assert task.report.startswith("68,221 rows, 59,488 taken; left out: 8,733 phrases of")
 
 
 def table(tmp_path, content, name="mine.csv", **columns):
@@ -284,11 +510,14 @@ def test_a_table_of_ones_own_may_have_any_classes_and_columns(tmp_path):
     assert all(set(part.label) == {0, 1, 2} for part in task[:3])
     assert pd.concat(task[:3]).set_index("text").label['A "text", number 7'] == 1
     # Nothing was left out.
-    assert task.said == "Left out: 0 repeated sentences, 0 with several labels."
-    # In a .tsv quotes are text; repeated sentences are left out.
+    assert task.report == "60 rows, all taken."
+    # A quote that is not closed is text; repeated sentences are left out.
     rows = [f'"text {n} \tx{n % 2}' for n in range(40)]
     task = table(tmp_path, "\n".join(["text\tlabel", *rows, *rows, ""]), "mine.tsv")
     assert sum(map(len, task[:3])) == 40
+    assert task.report.startswith(
+        "80 rows, 40 taken; left out: 40 repeated. Quotes are read as"
+    )
     assert '"text 3 ' in set(pd.concat(task[:3]).text)
     # Five sentences of a class are enough.
     task = table(tmp_path, some_of("a", "b", count=5))
@@ -301,23 +530,34 @@ def test_a_table_of_ones_own_may_have_any_classes_and_columns(tmp_path):
     [("a.csv", ","), ("A.CSV", ";"), ("a.csv", "\t"), ("a.Csv", "|"), ("A.TSV", "\t")],
 )
 def test_separators_are_found_or_named(tmp_path, name, separator, named):
-    texts = [f'"Yes, no; well|{number}"' for number in range(40)]
-    rows = [(number, text, "ab"[number % 2]) for number, text in enumerate(texts)]
+    texts = [f"Yes, no; well|{number}" for number in range(40)]
+    rows = [(number, f'"{text}"', "ab"[number % 2]) for number, text in enumerate(texts)]
     lines = [separator.join(map(str, row)) for row in [("id", " text", " label "), *rows]]
     content = "\ufeff" + named.format(separator) + "\n".join(lines)
     task = table(tmp_path, content, name)
-    # Only in a .tsv are quotes part of the text.
-    found = {text if name == "A.TSV" else f'"{text}"' for text in pd.concat(task[:3]).text}
-    assert found == {*texts}
+    assert set(pd.concat(task[:3]).text) == {*texts}
     assert task.classes == ("a", "b")
 
 
 @pytest.mark.parametrize(
     ("labels", "classes"),
     [
+        # Numbers are sorted by size, and keep their spelling.
         (("10", "9", "2"), ("2", "9", "10")),
-        (("1", "1.0", "1,0", "0", "0.0", "-1"), ("-1", "0", "1")),
-        (("10.5", "9.25", "+2.50", "2.5", "100"), ("2.5", "9.25", "10.5", "100")),
+        (("1.1", "1.10", "1.2"), ("1.1", "1.10", "1.2")),
+        (("7", "007", "70", "070"), ("007", "7", "070", "70")),
+        (("1,000", "1", "2"), ("1", "1,000", "2")),
+        (("10.5", "9,25", "+2.50", "2.5", "100"), ("+2.50", "2.5", "9,25", "10.5", "100")),
+        (("1.0", "2.0", "10.0"), ("1.0", "2.0", "10.0")),
+        (("3.0", "1", "20"), ("1", "3.0", "20")),
+        (("1", "1.0", "1.1"), ("1", "1.0", "1.1")),
+        (("1", "1.0", "01"), ("01", "1", "1.0")),
+        (("1.0", "1.00", "2"), ("1.0", "1.00", "2")),
+        (("-1", "+1", "0"), ("-1", "0", "+1")),
+        (("10", "9", "other"), ("9", "10", "other")),
+        # Only whole numbers that an export writes in two ways are one class.
+        (("1", "1.0", "0", "0.0", "-1", "5.0"), ("-1", "0", "1", "5")),
+        (("1", "1.0", "2", "2.0", "nan"), ("1", "2", "nan")),
         (("nan", "inf", "NA", "None"), ("NA", "None", "inf", "nan")),
         (("1e3", "1000"), ("1000", "1e3")),
         (("gut", "schön", "悪い", " gut "), ("gut", "schön", "悪い")),
@@ -332,16 +572,196 @@ def test_labels_are_numbers_or_names(tmp_path, labels, classes):
     task = table(tmp_path, "\n".join(["text,label", *rows]))
     assert task.classes == classes
     # Every text keeps its label.
-    found = pd.concat(task[:3]).set_index("text").label
+    label_of = pd.concat(task[:3]).set_index("text").label
+    merged = False
     for n, label in enumerate(labels):
-        name = classes[found[f"text {n} 7"]]
-        assert name == label.strip() or float(name) == float(label.replace(",", "."))
+        name = classes[label_of[f"text {n} 7"]]
+        assert name in (label.strip(), label.removesuffix(".0"))
+        merged = merged or name != label.strip()
+    assert merged == ("are one class in both spellings, such as `" in task.report)
+
+
+SPELLINGS = "NA N/A n/a #N/A <NA> NULL (null) None nan NaN \\N NaT nil missing undefined"
+SPELLINGS += " ? - -- — . n.a. #VALUE!"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.split())
+def test_labels_that_may_be_missing_are_named(tmp_path, spelling):
+    task = table(tmp_path, some_of("a", "b", spelling))
+    assert spelling in task.classes
+    assert sum(map(len, task[:3])) == 60
+    assert (
+        f"missing label: `{spelling}` (20 rows); to leave them out, delete" in task.report
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["banana", "Nana", "national", "nullable", "none of these"]
+)
+def test_other_labels_are_not_called_missing(tmp_path, name):
+    assert table(tmp_path, some_of("a", name)).report == "40 rows, all taken."
+
+
+def test_labels_that_look_alike_are_named(tmp_path):
+    decomposed = unicodedata.normalize("NFD", "schön")
+    labels = "Good", "good", "GOOD", "schön", decomposed
+    rows = [f"text {i} {n},{label}\n" for i, label in enumerate(labels) for n in range(20)]
+    task = table(tmp_path, "text,label\n" + "".join(rows))
+    assert len(task.classes) == 5
+    assert "`GOOD` and `Good` and `good` are different classes." in task.report
+    assert f"`{decomposed}` and `schön` are different classes." in task.report
 
 
 def test_a_cell_may_have_any_length(tmp_path):
     long = "word " * 60_000
     task = table(tmp_path, some_of("a", "b") + f'"{long}\nand ""more""",a\n')
     assert (pd.concat(task[:3]).text == f'{long}\nand "more"').sum() == 1
+
+
+QUOTATIONS = [
+    "a, b; c|d",
+    'he said "no"',
+    '"Yes", she said',
+    '"all of it"',
+    "two\nlines, or",
+    "plain",
+]
+QUOTATIONS = [f"{text} {number}" for text in QUOTATIONS for number in range(20)]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    "quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]
+)
+@pytest.mark.parametrize("escape", ['""', '\\"'])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_quotes_are_read_as_they_were_written(tmp_path, separator, quoting, escape, name):
+    rows = [("text", "label"), *((text, "ab"[n % 2]) for n, text in enumerate(QUOTATIONS))]
+    content = io.StringIO()
+    csv.writer(content, delimiter=separator, quoting=quoting).writerows(rows)
+    task = table(tmp_path, content.getvalue().replace('""', escape), name)
+    assert set(pd.concat(task[:3]).text) == {*QUOTATIONS}
+    assert task.classes == ("a", "b")
+    assert task.report == f"{len(QUOTATIONS)} rows, all taken."
+
+
+def test_blanks_may_stand_around_quotes(tmp_path):
+    rows = [f'"text, ""{n}""" , "{"ab"[n % 2]}" ' for n in range(40)]
+    task = table(tmp_path, "\n".join(['"text" , "label"', *rows, ""]))
+    assert task.classes == ("a", "b")
+    assert set(pd.concat(task[:3]).text) == {f'text, "{n}"' for n in range(40)}
+
+
+def test_excel_quotes_cells_with_a_comma_in_a_tsv(tmp_path):
+    rows = [f'"text, {n}, ""so"" to say"\ta' for n in range(20)]
+    rows += [f"text {n}\tb" for n in range(20)]
+    content = "\r\n".join(["text\tlabel", *rows])
+    task = table(tmp_path, content, "mine.tsv")
+    texts = set(pd.concat(task[:3]).text)
+    assert {'text, 3, "so" to say', "text 3"} <= texts
+    assert task.report == "40 rows, all taken."
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_quotes_may_be_characters(tmp_path, separator):
+    # As in GLUE: some are closed, some not, and none is doubled.
+    texts = ['" he said', 'she "laughed"', '"no" means no', '"it"', "'s", 'the "end" "']
+    rows = [f"{text} {n} {separator}{'ab'[n % 2]}" for text in texts for n in range(20)]
+    header = f"text{separator}label"
+    task = table(tmp_path, "\n".join([header, *rows]))
+    assert set(pd.concat(task[:3]).text) == {row.rpartition(separator)[0] for row in rows}
+    assert "Quotes are read as characters of the text, since a cell in row 1" in task.report
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_rows_that_a_quote_swallows_are_named(tmp_path, separator):
+    rows = [[f"text {n}", "ab"[n % 2]] for n in range(60)]
+    rows[29][0] = '"text 29'
+
+    def read_rows():
+        lines = [separator.join(row) for row in [["text", "label"], *rows]]
+        return table(tmp_path, "\n".join(lines) + "\n")
+
+    # If no other cell is quoted, nothing is swallowed.
+    rows[49][0] = 'text" 49'
+    task = read_rows()
+    assert sum(map(len, task[:3])) == 60
+    assert "a cell in row 30 begins with one that is not closed" in task.report
+    # If others are, the row is refused,
+    rows[9][0] = '"text 9, and; more\t"'
+    with pytest.raises(ValueError, match="row 30 has a quote that is not closed"):
+        read_rows()
+    rows[49][0] = "text 49"
+    with pytest.raises(ValueError, match="row 30 has a quote that is not closed"):
+        read_rows()
+    # or named, if another quote happens to close it.
+    rows[49][0] = 'text 49"'
+    task = read_rows()
+    assert task.report.startswith("40 rows, all taken. Other rows seem to stand in row 30:")
+    # Texts may have several lines.
+    rows[29][0] = f'"text 29,\nwhich is good{separator} really\nand a{separator} b"'
+    rows[49][0] = "text 49"
+    assert read_rows().report == "60 rows, all taken."
+
+
+@pytest.mark.parametrize("swallowed", [1, 2, 5])
+@pytest.mark.parametrize("order", ["id text label", "label text id", "text id label more"])
+def test_swallowed_rows_are_named_wherever_the_columns_stand(tmp_path, order, swallowed):
+    names = order.split()
+    lines = [",".join(names)]
+    for n in range(60):
+        cells = {"id": str(n), "text": f"text {n}", "label": "ab"[n % 2], "more": "more"}
+        if n == 5:
+            cells["text"] = f'"text, {n}"'
+        elif n == 29:
+            cells["text"] = f'"text {n}'
+        elif n == 29 + swallowed:
+            cells["text"] = f'text {n}"'
+        lines.append(",".join(cells[name] for name in names))
+    task = table(tmp_path, "\n".join(lines))
+    assert "Other rows seem to stand in row 30:" in task.report
+
+
+@pytest.mark.parametrize(("encoding", "mark"), MARKED)
+@pytest.mark.parametrize("name", ["mine.csv", "mine.tsv", "Unicode text.txt"])
+def test_a_mark_decides_the_encoding_of_a_table(tmp_path, encoding, mark, name):
+    rows = [f"Grüße 悪い {n}\t{'äb'[n % 2]}" for n in range(40)]
+    content = mark + "\r\n".join(["text\tlabel", *rows, ""]).encode(encoding)
+    for written in content, gzip.compress(content):
+        task = table(tmp_path, written, name)
+        assert task.classes == ("b", "ä")
+        assert set(pd.concat(task[:3]).text) == {f"Grüße 悪い {n}" for n in range(40)}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_may_end_in_any_way(tmp_path, end):
+    content = some_of("a", "b") + '"one,\ntwo",a\n'
+    task = table(tmp_path, content.replace("\n", end).encode())
+    assert task.report == "41 rows, all taken."
+    assert "one,\ntwo" in set(pd.concat(task[:3]).text)
+
+
+def test_another_format_is_no_table(tmp_path, other_formats):
+    for kind, content in other_formats.values():
+        if kind != "a table":
+            message = f"^mine.csv is {kind}.*: save the table as CSV, in UTF-8"
+            with pytest.raises(ValueError, match=message):
+                table(tmp_path, content)
+
+
+def test_blank_rows_are_not_counted(tmp_path):
+    content = "\n \n" + "\n\n".join(some_of("a", "b").splitlines()) + "\n,\n , \n"
+    assert table(tmp_path, content).report == "40 rows, all taken."
+    with pytest.raises(ValueError, match="row 83 lacks text or label"):
+        table(tmp_path, content + "text\n")
+
+
+def test_separators_are_those_that_name_the_columns(tmp_path):
+    header = "id, code; text; label; a, b, c, d\n"
+    rows = [f"{n}; text, {n}; {'ab'[n % 2]}; more, or, less\n" for n in range(40)]
+    task = table(tmp_path, header + "".join(rows))
+    assert task.classes == ("a", "b")
+    assert task.report == "40 rows, all taken."
 
 
 def test_duplicates_are_those_that_the_models_cannot_tell_apart(tmp_path):
@@ -351,15 +771,17 @@ def test_duplicates_are_those_that_the_models_cannot_tell_apart(tmp_path):
     lines = [f"{text},a\n" for text in (*same, *torn[:2])]
     content = some_of("a", "b") + "".join([*lines, f"{torn[2]},b\n"])
     task = table(tmp_path, content)
-    assert task.said == "Left out: 4 repeated sentences, 3 with several labels."
+    rows = "48 rows, 41 taken; left out: 4 repeated, 3 with several labels."
+    assert task.report == rows
     texts = list(pd.concat(task[:3]).text)
     assert same[0] in texts
     assert not {*same[1:], *torn} & {*texts}
     # If capitals or accents matter, other sentences are duplicates.
     task = table(tmp_path, content, lowercase=False)
-    assert task.said == "Left out: 2 repeated sentences, 0 with several labels."
+    assert task.report == "48 rows, 46 taken; left out: 2 repeated."
     task = table(tmp_path, content, strip_accents=False)
-    assert task.said == "Left out: 3 repeated sentences, 3 with several labels."
+    rows = "48 rows, 42 taken; left out: 3 repeated, 3 with several labels."
+    assert task.report == rows
 
 
 def test_the_split_is_that_of_the_words_whatever_seed_and_order(tmp_path):
@@ -378,12 +800,44 @@ def test_the_split_is_that_of_the_words_whatever_seed_and_order(tmp_path):
     assert 0 < sum(after[text] != part for text, part in before.items()) < 40
 
 
+def test_the_split_is_that_of_the_words_whatever_lowercase_and_strip_accents(tmp_path):
+    rng = random.Random(0)
+    content = "text,label\n"
+    for number in range(400):
+        text = f"Café {number // 2}" if number % 4 else f"CAFÉ {number}"
+        content += f"{text if number % 3 else text.lower()},{rng.choice('aab')}\n"
+        content += f"{text.replace('é', 'e')} and more,{'ab'[number % 2]}\n"
+    part_of = {}
+    taken = []
+    for lowercase, strip_accents in itertools.product([True, False], repeat=2):
+        options = {"lowercase": lowercase, "strip_accents": strip_accents}
+        task = table(tmp_path, content, **options)
+        taken.append(sum(map(len, task[:3])))
+        for number, part in enumerate(task[:3]):
+            assert set(part.label) == {0, 1}
+            assert abs(len(part) / taken[-1] - (0.6, 0.2, 0.2)[number]) < 0.08
+            for text in part.text.str.lower() + part.label.astype(str):
+                assert part_of.setdefault(text, number) == number
+    # Other duplicates are left out.
+    assert len({*taken}) > 2
+
+
+def test_capitals_or_accents_may_be_all_that_distinguishes_classes(tmp_path):
+    rows = [f"Polish {n},nation\npolish {n},verb\n" for n in range(40)]
+    content = "text,label\n" + "".join(rows)
+    with pytest.raises(ValueError, match="80 with several labels"):
+        table(tmp_path, content)
+    task = table(tmp_path, content, lowercase=False)
+    assert [len(part) for part in task[:3]] == [48, 16, 16]
+    assert all(part.label.mean() == 0.5 for part in task[:3])
+
+
 def test_rows_need_not_be_numbered_from_zero(profile):
     texts = [f"text {number % 30}" for number in range(60)] + ["Text 0"]
     labels = [number % 2 for number in range(60)] + [1]
     numbered = pd.DataFrame({"text": texts, "label": labels}, range(900, 839, -1))
     task = corpora._split_task(numbered, ("a", "b"), profile)
-    assert task.said == "Left out: 29 repeated sentences, 3 with several labels."
+    assert task.report == "61 rows, 29 taken; left out: 29 repeated, 3 with several labels."
     rows = pd.concat(task[:3])
     assert len(rows) == 29
     assert (rows.text.str[5:].astype(int) % 2 == rows.label).all()
@@ -395,26 +849,54 @@ GOOD = some_of("a", "b")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "mine.csv: .*repair the file"),
-        ("text,label\n", "Row 1 of mine.csv lacks text or label"),
-        ("words,label\na,b\n", "set `columns` to those .* labels, of words, label"),
-        (GOOD + "a,b,c\n", "mine.csv: .*line 42.*repair the file"),
-        (some_of("a,x", "b,x"), "mine.csv: .*repair the file"),
-        (GOOD.replace(",a", ",a,x", 1), "mine.csv: .*repair the file"),
-        (GOOD + "d\n", "Row 41 of mine.csv lacks text or label"),
-        (GOOD + " ,b\n", "Row 41 of mine.csv lacks text or label"),
-        (GOOD + '"a,b\n', "mine.csv: .*repair the file"),
-        (GOOD.encode() + b"caf\xe9,b\n", "mine.csv: .*utf-8.*repair the file"),
+        ("", "In mine.csv, there are no rows"),
+        ("\n\n", "In mine.csv, there are no rows"),
+        ("text,label\n", "In mine.csv, there are no rows below the header"),
+        (
+            "words,label\na,b\n",
+            "`text` and `label`: set `columns` to those .*, of words, label",
+        ),
+        (
+            GOOD.removeprefix("text,label\n"),
+            "first row is like .* insert one such as `text,lab",
+        ),
+        ("a text,3\nother,4\n", "first row is like .* must name the columns"),
+        (
+            GOOD.replace("label", "label,label", 1),
+            "two columns are called `label`: rename one",
+        ),
+        ("a,text, label,label\n", "two columns are called `label`: rename one"),
+        (GOOD + "a,b,c\n", "In mine.csv, row 41 has 3 cells, and the header 2: name all"),
+        (GOOD.replace("text ", "text, "), "In mine.csv, row 1 has 3 cells"),
+        (GOOD.replace(",a", ",a,x", 1), "In mine.csv, row 1 has 3 cells"),
+        (GOOD + "d\n", "In mine.csv, row 41 lacks text or label"),
+        (GOOD + " ,b\n", "In mine.csv, row 41 lacks text or label"),
+        (GOOD + '"a\n', "In mine.csv, row 41 has a quote that is not closed"),
+        (
+            GOOD + '"a, b",a\n"c, d" e,a\n',
+            "In mine.csv, row 42 has a quote .*, or text behind",
+        ),
+        (GOOD + '"c, d","b\nc"\n', "the label of row 41 has several lines"),
+        (
+            GOOD.encode() + b"caf\xe9,b\n",
+            "mine.csv is not UTF-8 in line 42: save it as UTF-8",
+        ),
+        (GOOD.encode("utf-16-le"), "mine.csv has a NUL in line 1, .*: save it as UTF-8"),
         (some_of("a"), "Of 1 classes"),
-        (GOOD + "t,c\nu,c\nv,c\nw,c\n", "`c` has 4 sentences: give two classes or more"),
+        (GOOD + "t,c\nu,c\nv,c\nw,c\n", "`c` has 4 texts: give two classes or more"),
     ],
 )
 def test_a_mistake_in_a_table_is_named(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as caught:
         table(tmp_path, content)
     assert "\n" not in str(caught.value)
-    with pytest.raises(ValueError, match=r"no table .*give rotten-tomatoes, sst-2, or"):
-        table(tmp_path, content, "mine.xls")
+
+
+def test_a_missing_table_is_named(tmp_path):
+    for name in "gone.csv", "":  # a folder
+        profile = profiles.load_profile(task=str(tmp_path / name))
+        with pytest.raises(ValueError, match=r"no table .*give rotten-tomatoes, sst-2, or"):
+            corpora.read_task(profile)
 
 
 def test_few_labels_are_drawn_with_every_class(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.masking import MaskedBatches
-from helpers.preprocessing import UNK
+from helpers.normalization import MASK, UNK
 
 
 def batches(rows, profile):
@@ -37,6 +37,15 @@ def test_special_tokens_are_never_masked(profile):
         hidden = labels[weights == 1]
         assert ((hidden >= 5) | (hidden == UNK)).all()
         assert UNK in hidden  # it stands for a word
+
+
+def test_what_replaces_a_token_is_a_word(profile):
+    """Never [PAD], which would hide it from attention, nor another special token."""
+    small = dataclasses.replace(profile, vocabulary_size=8)
+    rows = np.full((64, 32), 7)
+    for features, _, _ in batches(rows, small):
+        shown = {*np.unique(features["token_ids"])}
+        assert shown == {MASK, 5, 6, 7}
 
 
 def test_weights_are_zero_where_nothing_is_left_to_mask(profile):

@@ -110,6 +110,29 @@ def test_bfloat16_changes_digits_only(any_profile, encoder, ids):
     assert (one != other).any()
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_bfloat16"])
+def test_an_encoder_computes_in_the_precision_that_is_asked_for(any_profile, ids, dtype):
+    sizes = models.build_encoder(any_profile).sizes
+    encoder = models.Encoder(**sizes, dtype=dtype)
+    assert keras.backend.standardize_dtype(encoder(ids).dtype) == "bfloat16"
+    policy = keras.dtype_policies.get(dtype)
+    stored = {keras.backend.standardize_dtype(weight.dtype) for weight in encoder.weights}
+    assert stored == {policy.variable_dtype}
+    again = models.Encoder.from_config(encoder.get_config())
+    assert again.dtype_policy == encoder.dtype_policy
+
+
+def test_weights_of_a_pretraining_model_load_into_another(any_profile, rows, tmp_path):
+    frequencies = preprocessing.log_frequencies(rows, any_profile.vocabulary_size)
+    build = models.build_pretraining_model
+    saved, loaded = (
+        build(models.build_encoder(any_profile), any_profile, frequencies) for _ in range(2)
+    )
+    saved.save_weights(tmp_path / "pretraining.weights.h5")
+    loaded.load_weights(tmp_path / "pretraining.weights.h5")
+    np.testing.assert_equal(loaded.get_weights(), saved.get_weights())
+
+
 def test_the_head_is_tied_and_begins_at_the_frequencies(any_profile, rows, ids):
     width, words = any_profile.hidden_dim, any_profile.vocabulary_size
     encoder = models.build_encoder(any_profile)

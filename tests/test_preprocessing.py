@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from conftest import REPOSITORY, finish, run_python, start_python
-from helpers import corpora, preprocessing, profiles
+from helpers import corpora, normalization, preprocessing, profiles
 from helpers.preprocessing import SEP, SPECIAL_TOKENS, UNK
 
 
@@ -53,9 +53,20 @@ def test_a_vocabulary_of_ones_own_is_checked(tmp_path, vocabulary):
     file = tmp_path / "vocabulary.txt"
     # Special tokens may be anywhere in it, as in BERT's.
     assert own_vocabulary(file, [*vocabulary[5:], *vocabulary[4::-1]]) == vocabulary
-    for wrong in vocabulary[1:], [*vocabulary[1:], "aword"], [*vocabulary[:-1], "the"]:
-        with pytest.raises(ValueError, match=r"give 1500 .*each once, with \[PAD\]"):
+    for wrong, message in (
+        (vocabulary[1:], r"lacks \[PAD\]: give one piece per line, with \[PAD\] \[UNK\]"),
+        ([*vocabulary, "the"], "has `the` twice: remove one"),
+        ([*vocabulary, "aword"], "has 1501 word pieces, not 1500: set `vocabulary_size`"),
+    ):
+        with pytest.raises(ValueError, match=message):
             own_vocabulary(file, wrong, vocabulary_size=1500)
+    with pytest.raises(ValueError, match=r"`.*nowhere.txt` can't be read"):
+        preprocessing.read_vocabulary(tmp_path / "nowhere.txt")
+
+
+def test_a_saved_vocabulary_is_read_back(tmp_path, vocabulary):
+    preprocessing.save_vocabulary(vocabulary, tmp_path / "saved.txt")
+    assert preprocessing.read_vocabulary(tmp_path / "saved.txt") == vocabulary
 
 
 @pytest.mark.parametrize(
@@ -216,6 +227,36 @@ def test_too_few_rows_for_a_batch_are_refused(profile, vocabulary, tmp_path):
         preprocessing.open_rows(few, path)
 
 
+@pytest.mark.parametrize("batch_size", [2, 33, 512, 1024, 2000, 4096])
+def test_there_are_whole_batches_for_validation(profile, tmp_path, batch_size):
+    """Or too few rows, which is said."""
+    rows = np.full((6000, 8), 7, dtype=np.min_scalar_type(1499))
+    rows[:, 0] = SEP
+    rows.tofile(tmp_path / "rows.bin")
+    changes = {"batch_size": batch_size, "sequence_length": 8, "neighbour_weight": 0.0}
+    asked = dataclasses.replace(profile, **changes)
+    if batch_size > 3000:
+        with pytest.raises(ValueError, match=r"6000 rows .* too few for batches of 4096"):
+            preprocessing.open_rows(asked, tmp_path / "rows.bin")
+    else:
+        learn, kept, _ = preprocessing.open_rows(asked, tmp_path / "rows.bin")
+        assert len(kept) >= batch_size
+        assert len(learn) >= len(kept)
+
+
+def test_a_block_of_rows_has_padding_for_what_is_held_out(tmp_path):
+    rows = preprocessing.Rows(np.arange(1, 13).reshape(6, 2), np.array([0, 1, 4, 5]))
+    assert rows.block(1, 5).tolist() == [[3, 4], [0, 0], [0, 0], [9, 10], [0, 0]]
+    assert rows.block(4, 99).tolist() == [[9, 10], [11, 12], [0, 0]]
+
+
+def test_no_text_is_no_tokens(profile, vocabulary):
+    assert preprocessing.tokenize([], vocabulary, profile) == []
+    assert preprocessing.sentence_rows([], vocabulary, profile).shape == (0, 24)
+    assert [*normalization.words([], profile)] == []
+    assert preprocessing.pack([], 8).shape == (0, 8)
+
+
 @pytest.fixture
 def corpus(tmp_path, texts):
     """A file with the texts, many times."""
@@ -230,7 +271,7 @@ def corpus(tmp_path, texts):
 @pytest.mark.slow
 def test_a_cluster_stores_the_same_though_a_worker_is_killed(corpus, vocabulary, tmp_path):
     distributed = pytest.importorskip("distributed")
-    (tmp_path / "vocabulary.txt").write_text("\n".join(vocabulary), "utf-8")
+    preprocessing.save_vocabulary(vocabulary, tmp_path / "vocabulary.txt")
     here, there = tmp_path / "here.bin", tmp_path / "there.bin"
     local = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(**local) as cluster:
@@ -282,7 +323,11 @@ def test_frequencies_are_probabilities(rows, vocabulary, monkeypatch):
     assert abs(np.exp(log_frequencies).sum() - 1) < 1e-4
     the = vocabulary.index("the")
     assert abs(np.exp(log_frequencies[the]) - (rows == the).mean()) < 0.01
-    assert log_frequencies[:5] == pytest.approx(log_frequencies.min())
+    # [UNK] stands for a word; the other special tokens are never predicted.
+    never = list(preprocessing.NEVER_HIDDEN)
+    assert log_frequencies[never] == pytest.approx(log_frequencies.min())
+    many = preprocessing.log_frequencies(np.where(rows == the, UNK, rows), len(vocabulary))
+    assert many[UNK] > log_frequencies[the] - 0.1
     monkeypatch.setattr(preprocessing, "BLOCK", 7)
     again = preprocessing.log_frequencies(rows, len(vocabulary))
     np.testing.assert_array_equal(again, log_frequencies)

@@ -1,11 +1,13 @@
+import math
 import pickle
 import re
 
 import nbformat
+import numpy as np
 import pytest
 
 from conftest import NOTEBOOKS, SOLUTIONS
-from helpers import profiles
+from helpers import profiles, results
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,10 @@ from helpers import profiles
         ("sample", {"sentence_lengths": [48, 24]}, "`sentence_lengths` .* rising"),
         ("sample", {"columns": ["text"]}, "`columns` is .*: give the names of two"),
         ("sample", {"lowercase": "no"}, "`lowercase` is 'no': give bool"),
+        ("sample", {"seed": 2**32}, "`seed` is 4294967296: give a number up to 4000000000"),
+        ("sample", {"learning_rate": math.inf}, "`learning_rate` is inf: give a finite"),
+        ("sample", {"dropout": 1.0}, "`dropout` is 1.0: give a share below 1"),
+        ("sample", {"sequence_length": 1}, "`sequence_length` is 1: give a number from 8"),
     ],
 )
 def test_a_mistake_gets_one_sentence(name, overrides, message):
@@ -55,12 +61,31 @@ def test_a_profile_says_what_it_changes_and_can_be_given_to_other_processes(name
     assert pickle.loads(pickle.dumps(profile)) == profile
 
 
-def test_a_notebook_depends_on_its_settings_and_those_before_it():
+def test_a_table_describes_settings():
     profile = profiles.load_profile()
-    first, last = (profiles.settings(profile, through=number) for number in (1, 4))
-    assert first.items() < last.items()
-    table = profiles.describe(profile, *first)
-    assert dict(table.value) == first
+    table = profiles.describe(profile, "seed", "columns")
+    assert dict(table.value) == {"seed": 0, "columns": ("text", "label")}
+
+
+def test_each_setting_is_read_by_a_notebook():
+    """tests/test_series.py compares the lists with what the notebooks read."""
+    lists = [*results.DEPENDS.values(), *results.SHOWS.values()]
+    assert {*" ".join(lists).split()} == profiles.settings(profiles.load_profile()).keys()
+
+
+def test_draws_for_different_purposes_have_nothing_in_common():
+    first, again, other, seeded = (
+        profiles.random_stream(seed, purpose).integers(1 << 60)
+        for seed, purpose in ((0, "swaps"), (0, "swaps"), (0, "order"), (1, "swaps"))
+    )
+    assert first == again
+    assert len({first, other, seeded, np.random.default_rng(0).integers(1 << 60)}) == 4
+
+
+def test_the_sample_is_the_sample_with_any_seed():
+    assert profiles.is_sample(profiles.load_profile(seed=3))
+    assert not profiles.is_sample(profiles.load_profile(repeats=3))
+    assert not profiles.is_sample(profiles.load_profile("evening"))
 
 
 def test_every_setting_is_there_for_a_reason():

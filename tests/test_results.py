@@ -9,34 +9,81 @@ from helpers import preprocessing, results
 
 @pytest.fixture
 def recorded(artifacts, profile):
-    """The folder with a record of notebook 2 and one file."""
-    results.path(profile, "rows.bin").write_bytes(b"rows")
-    results.write_record(profile, 2, {"seconds": 1.5}, files=["rows.bin"])
+    """The folder with records of notebooks 2 and 3, and a file of each."""
+    for notebook, name in (2, "rows.bin"), (3, "encoder.keras"):
+        results.path(profile, name).write_bytes(b"content")
+        results.write_record(profile, notebook, {"seconds": 1.5}, files=[name])
     with pytest.raises(TypeError):  # not JSON-serialisable: the old record is kept
-        results.write_record(profile, 2, {"array": np.zeros(3)})
+        results.write_record(profile, 3, {"array": np.zeros(3)})
     return artifacts / profile.name
 
 
 def test_a_record_is_read_back_whatever_comes_later(recorded, profile):
-    later = dataclasses.replace(profile, finetuning_epochs=9)
-    assert results.read_record(later, 2) == {"seconds": 1.5}
+    assert results.read_record(profile, 3) == {"seconds": 1.5}
     names = {path.name for path in recorded.iterdir()}
-    assert names == {"rows.bin", "02_mlm_preprocessing.json"}
+    assert names == {
+        "rows.bin",
+        "encoder.keras",
+        "02_mlm_preprocessing.json",
+        "03_encoder_pretraining.json",
+    }
 
 
 def test_a_notebook_run_too_early_says_which_to_run_and_how(recorded, profile):
     other = dataclasses.replace(profile, name="full")
-    for asked, notebook in (profile, "03_encoder_pretraining"), (other, "02_mlm"):
+    for asked, notebook in (profile, "01_setup"), (other, "02_mlm"):
         with pytest.raises(RuntimeError, match=f"run notebooks/{notebook}.*top to bottom"):
             results.read_record(asked, int(notebook[:2]))
 
 
-@pytest.mark.parametrize("overrides", [{"seed": 1}, {"sentence_lengths": (9,)}])
-def test_other_settings_are_refused_and_named(recorded, profile, overrides):
-    results.write_record(profile, 4, {})
-    (name,) = overrides
-    with pytest.raises(RuntimeError, match=rf"settings .*\(`{name}` was"):
-        results.read_record(dataclasses.replace(profile, **overrides), 4)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"repeats": 3},
+        {"few_labels": 20},
+        {"task": "sst-2"},
+        {"finetuning_rate": 1e-3},
+        {"sentence_lengths": (9,)},
+    ],
+)
+def test_settings_that_pretraining_does_not_depend_on_cost_none(recorded, profile, changes):
+    assert results.read_record(dataclasses.replace(profile, **changes), 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"learning_rate": 1e-3}, "learning_rate"),
+        ({"seed": 1}, "seed"),
+        # Notebook 2 depends on these, and notebook 3 on notebook 2.
+        ({"lowercase": False}, "lowercase"),
+        ({"vocabulary": "bert"}, "vocabulary"),
+    ],
+)
+def test_other_settings_are_refused_and_named(recorded, profile, changes, name):
+    with pytest.raises(RuntimeError, match=rf"settings.*`{name}` was"):
+        results.read_record(dataclasses.replace(profile, **changes), 3)
+
+
+def test_a_classic_encoder_depends_on_the_length_of_sentences(recorded, profile):
+    classic = dataclasses.replace(profile, encoder="classic")
+    results.write_record(classic, 3, {})
+    longer = dataclasses.replace(classic, sentence_lengths=(99,))
+    with pytest.raises(RuntimeError, match="`sentence_lengths` was"):
+        results.read_record(longer, 3)
+
+
+def test_results_of_an_earlier_run_are_not_mixed_with_those_of_a_later_one(
+    recorded, profile
+):
+    # The same files again: nothing later has become invalid.
+    results.write_record(profile, 2, {"seconds": 2.5}, files=["rows.bin"])
+    assert results.read_record(profile, 3)
+    # Under the same settings, as after an edit of notebook 2.
+    (recorded / "rows.bin").write_bytes(b"other content")
+    results.write_record(profile, 2, {"seconds": 2.5}, files=["rows.bin"])
+    with pytest.raises(RuntimeError, match=r"earlier results \(`02_mlm_preprocessing` was"):
+        results.read_record(profile, 3)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"settings": 3}', "null"])
@@ -60,7 +107,7 @@ def test_a_table_of_ones_own_may_move_but_not_change(artifacts, profile, tmp_pat
     moved = dataclasses.replace(profile, task=str(before.rename(after)))
     assert results.read_record(moved, 1) == {}
     after.write_text("text,label\na,b\n")
-    with pytest.raises(RuntimeError, match=r"other settings or text \(`task` was"):
+    with pytest.raises(RuntimeError, match=r"other settings, .* \(`task` was"):
         results.read_record(moved, 1)
 
 
@@ -71,7 +118,7 @@ def test_what_notebook_2_leaves_is_read(
     monkeypatch.setattr(helpers, "ON_DRIVE", str(artifacts if on_drive else "/nowhere"))
     path, vectors = results.path(profile, "rows.bin"), np.ones((1500, 16), "float32")
     preprocessing.store_rows(texts, vocabulary, profile, path)
-    path.with_name("vocabulary.txt").write_text("\n".join(vocabulary), "utf-8")
+    preprocessing.save_vocabulary(vocabulary, path.with_name("vocabulary.txt"))
     np.save(path.with_name("word_vectors.npy"), vectors)
     results.write_record(profile, 2, {}, [file.name for file in path.parent.iterdir()])
     found = results.read_preprocessing(profile)
@@ -94,6 +141,16 @@ def test_the_interval_of_an_accuracy_is_the_usual_one():
     half = 1.96 * np.sqrt(0.75 * 0.25 / 2000)
     assert low < right.mean() < high
     assert abs((high - low) / 2 - half) < 0.003
+
+
+def test_an_interval_covers_the_draws_of_labels():
+    """With the same sentences, runs that differ more give a wider interval."""
+    rng = np.random.default_rng(0)
+    shares = np.array([0.65, 0.7, 0.75, 0.8])[:, None]
+    alike, different = rng.random((4, 2000)) < 0.725, rng.random((4, 2000)) < shares
+    widths = [np.diff(results.bootstrap_interval(runs))[0] for runs in (alike, different)]
+    assert widths[0] < 0.03
+    assert widths[1] > 0.08  # the standard error of a mean of four such runs is 0.03
 
 
 def test_a_paired_difference_is_surer_than_two_intervals():

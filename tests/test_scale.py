@@ -9,7 +9,10 @@ import json
 import platform
 import random
 import re
+import runpy
+import shlex
 import socket
+import sys
 import time
 
 import nbformat
@@ -33,7 +36,7 @@ helpers.choose_backend("jax")
 import json, keras
 from helpers import checkpoints, models, profiles, training
 {}
-ran = runpy.run_path({!r})
+model = runpy.run_path({!r})["main"]()
 {}
 """
 OFTEN = "checkpoints.Checkpoint.__init__.__defaults__ = (0.0,)  # after every epoch"
@@ -46,7 +49,7 @@ keras.distribution.set_distribution(keras.distribution.ModelParallel(
 training.use_devices = lambda profile: "split"
 """
 SHARDED = """
-weights = ran["model"].weights
+weights = model.weights
 print("split", *(w.path for w in weights if not w.value.sharding.is_fully_replicated))
 """
 
@@ -127,6 +130,34 @@ def test_killed_three_times_it_ends_with_the_same_weights(pretrain):
     assert not partial.exists()
 
 
+def test_the_documented_command_asks_for_the_results_of_notebook_2(artifacts):
+    (command,) = re.findall(r"^    python (.*full.*)", SCRIPT.read_text("utf-8"), re.M)
+    process = start_python(*shlex.split(command))
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert re.fullmatch(r"Notebook 02\w+ has no .* with the profile `full` .*\n", printed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "profile `sample`"),
+        (["full"], "profile `full`"),
+        (["ful"], "Did you mean `full`?"),
+        (["full", '{"sed": 1}'], "Did you mean `seed`?"),
+        (["full", '{"seed": "one"}'], "`seed` is 'one': give int"),
+        (["full", "{seed: 1}"], "write it as in"),
+        (["full", "[1]"], "write it as in"),
+    ],
+)
+def test_the_command_line_is_read(artifacts, monkeypatch, capsys, arguments, reason):
+    monkeypatch.setattr(sys, "argv", ["pretrain.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(SCRIPT))["main"]()
+    assert ended.value.code in (1, 2)
+    assert reason in capsys.readouterr().err
+
+
 def hosts():
     """The environments of two processes that train together."""
     with socket.socket() as free:
@@ -195,6 +226,7 @@ print(json.dumps(tpu.count("full", "pretraining", "v5e", 1, "batch")))
 """
 
 
+@pytest.mark.weekly
 @pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"),
     reason="the TPU's compiler is for Linux on x86-64",

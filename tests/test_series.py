@@ -56,6 +56,47 @@ def chosen(backend="jax"):
 helpers.choose_backend = chosen
 """
 
+# Collects which settings each notebook reads, and stores them with its record.
+READS = """
+import json
+from helpers import profiles, results
+
+names = set()
+look, load = profiles.Profile.__getattribute__, profiles.load_profile
+same, write = profiles.is_sample, results.write_record
+
+
+def recorded(profile, name):
+    names.add(name)
+    return look(profile, name)
+
+
+def unrecorded(function):
+    \"\"\"The same function, whose own reads don't count.\"\"\"
+
+    def called(*arguments, **options):
+        before = {*names}
+        result = function(*arguments, **options)
+        names.clear()
+        names.update(before)
+        return result
+
+    return called
+
+
+def written(profile, notebook, *arguments, **options):
+    settings = sorted({*names} & load().__dataclass_fields__.keys() - {"name"})
+    file = results.path(profile, f"reads_{notebook}.json")
+    write(profile, notebook, *arguments, **options)
+    file.write_text(json.dumps(settings))
+
+
+profiles.Profile.__getattribute__ = recorded
+profiles.load_profile, profiles.is_sample = unrecorded(load), unrecorded(same)
+results.write_record = written
+results.inputs = unrecorded(results.inputs)
+"""
+
 # Gives matrix products the precision of bfloat16 or TF32, the defaults on a TPU and on an
 # NVIDIA GPU.
 SHORT_PRODUCTS = """
@@ -120,6 +161,7 @@ def fetched(tmp_path_factory, genuine):
     return {"TUTORIAL_CACHE": str(folder), **run_first(folder, program)}
 
 
+@pytest.mark.weekly
 @pytest.mark.parametrize("name", ["guide", "full"])
 def test_the_large_profiles_run_from_the_first_cell_to_the_last(fetched, tmp_path, name):
     said, accuracy = run_series(tmp_path, name, FEW, **fetched)
@@ -192,34 +234,53 @@ SMALL = {
 }
 
 
+def check_reads(folder):
+    """Each notebook reads the settings that helpers/results.py says, and no others."""
+    for notebook, depends in results.DEPENDS.items():
+        reads = {*json.loads((folder / f"reads_{notebook}.json").read_text())}
+        declared = {*depends.split(), *results.SHOWS[notebook].split()}
+        earlier = [results.DEPENDS[number].split() for number in results.READS[notebook]]
+        assert reads <= declared.union(*earlier), notebook
+        assert declared <= reads, notebook
+
+
 @pytest.mark.parametrize(
-    ("data", "settings", "digits"),
+    ("data", "settings", "digits", "devices"),
     [
         pytest.param(
             (LATIN, 60, (3000, 5), 5, ["often", "rare"], [980, 20]),
             {"vocabulary_size": 150, "sequence_length": 16, "sentence_lengths": [16]},
             7,
-            id="short texts, a class of 2 %, few pieces, short rows; bfloat16",
+            8,
+            id="short texts, a class of 2 %, few pieces, short rows; bfloat16; 8 devices",
         ),
         pytest.param(
             (RUSSIAN, 3000, (150, 500), 500, [f"Тема {n}" for n in range(20)], [15] * 20),
             {"vocabulary_size": 2000, "sequence_length": 256, "sentence_lengths": [64]},
             10,
-            id="texts of 500 words, 20 classes, long rows; TF32",
+            4,
+            id="texts of 500 words, 20 classes, long rows; TF32; 4 devices",
         ),
         pytest.param(
             (LATIN, 40_000, (1, 300_000), 30, MANY, [12] * 150),
             {"vocabulary_size": 30_000, "lowercase": False, "few_labels": 400},
             23,
-            id="a corpus of one line, many pieces, 150 classes; float32",
+            2,
+            id="a corpus of one line, many pieces, 150 classes; float32; 2 devices",
         ),
     ],
 )
-def test_other_data_runs_from_the_first_cell_to_the_last(tmp_path, data, settings, digits):
-    """No cell relies on film reviews, or on the precision of float32."""
-    first = run_first(tmp_path, SHORT_PRODUCTS.format(digits=digits))
+def test_other_data_runs_from_the_first_cell_to_the_last(
+    tmp_path, data, settings, digits, devices
+):
+    """No cell relies on film reviews, on the precision of float32, or on one device."""
+    first = run_first(tmp_path, READS + SHORT_PRODUCTS.format(digits=digits))
+    first["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+    first["NPROC"] = "16"  # with fewer threads virtual devices wait for each other
     settings = SMALL | generated(tmp_path, *data) | settings
     said, accuracy = run_series(tmp_path, "sample", settings, **first)
+    assert f"of {devices}, computing" in said
+    check_reads(tmp_path / "artifacts" / "sample")
     assert ("balanced accuracy" in said) == ("rare" in data[4])
     # Corpus and sentences have the same words.
     assert re.findall(r"\[UNK\] in the .*: (.*) %", said) == ["0.00", "0.00"]

@@ -7,8 +7,25 @@ import pytest
 
 from conftest import REPOSITORY, SOLUTIONS, finish, start_python
 
-# What `pytest --nbval notebooks` leaves.
+# What `pytest --nbval notebooks --full` leaves.
 ARTIFACTS = REPOSITORY / "artifacts" / "tested"
+
+# In the temporary folder, where the repository's conftest.py doesn't apply: it would choose
+# other artifacts.
+CONFTEST = f"""\
+import importlib.util
+
+path = {str(REPOSITORY / "conftest.py")!r}
+spec = importlib.util.spec_from_file_location("of_repository", path)
+of_repository = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(of_repository)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "trained" in item.cell.metadata.get("tags", []):
+            of_repository.hide_figures(item)
+"""
 
 
 def refusal(wrong, check):
@@ -44,13 +61,14 @@ def with_wrong_answers(path):
 def test_outputs_are_those_stored_and_checks_refuse_wrong_answers(path, tmp_path):
     # The first solutions need no results of the series.
     left = ARTIFACTS / "sample" / "06_scaling_out.json"
-    assert left.exists() or path == SOLUTIONS[0], "run `make test` first"
+    run_first = "run `pytest --nbval notebooks --full` first"
+    assert left.exists() or path == SOLUTIONS[0], run_first
     nbformat.write(with_wrong_answers(path), tmp_path / path.name)
-    # So that the options and conftest.py of the repository do not apply.
-    (tmp_path / "pytest.ini").touch()
+    (tmp_path / "conftest.py").write_text(CONFTEST, "utf-8")
+    (tmp_path / "pytest.ini").touch()  # so that the repository's options don't apply
     sanitize = f"--nbval-sanitize-with={REPOSITORY / 'tests' / 'nbval_sanitize.cfg'}"
     options = ["--nbval-current-env", sanitize, "--nbval-cell-timeout=1800"]
     options += ["-c", "pytest.ini", "-p", "no:cacheprovider"]
     command = ["-m", "pytest", "--nbval", *options, path.name]
-    environment = {"TUTORIAL_ARTIFACTS": str(ARTIFACTS)}
+    environment = {"TUTORIAL_ARTIFACTS": str(ARTIFACTS), "TUTORIAL_FINDINGS": "raise"}
     finish(start_python(*command, folder=tmp_path, **environment), seconds=3600)

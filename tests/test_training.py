@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from helpers import checkpoints, masking, models, preprocessing, profiles, training
+from helpers import checkpoints, masking, models, preprocessing, training
 
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="is about JAX")
 
@@ -21,7 +21,7 @@ def pretrain(profile, rows):
     model = training.pretraining_model(profile, steps, log_frequencies)
     batches = masking.MaskedBatches(rows, profile, steps)
     plan = {"epochs": steps, "steps_per_epoch": 1, "shuffle": False, "verbose": 0}
-    return np.array(model.fit(batches, **plan).history["masked_words_loss"])
+    return np.array(model.fit(batches, **plan).history["masked_words_cross_entropy"])
 
 
 @pytest.mark.parametrize("changes", [{}, {"encoder": "classic", "optimizer": "adamw"}])
@@ -41,6 +41,29 @@ def test_pretraining_learns_what_only_reading_tells(profile):
     guessing = -preprocessing.log_frequencies(rows, 1500)[rows].mean()
     assert losses[0] < guessing + 0.5
     assert losses[-10:].mean() < guessing - 2
+
+
+def test_a_loss_beside_a_baseline_is_the_mean_over_masked_tokens(profile):
+    """Of short texts, too, in which many places for masked tokens are empty."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(5, profile.vocabulary_size, (64, profile.sequence_length))
+    rows[:, 5::6] = preprocessing.SEP  # texts of five tokens
+    rows[::4, 8:] = preprocessing.PAD
+    model = training.pretraining_model(profile, 4, np.zeros(profile.vocabulary_size))
+    batches = masking.MaskedBatches(rows, profile, 4)
+    measured = model.evaluate(batches, verbose=0, return_dict=True)
+    losses, weights = [], []
+    for number in range(len(batches)):
+        features, labels, weights_of = batches[number]
+        logits = model(features)["masked_words"]
+        loss = training.cross_entropy(labels["masked_words"], logits)
+        losses.append(keras.ops.convert_to_numpy(loss))
+        weights.append(weights_of["masked_words"])
+    assert np.mean(weights) < 0.85
+    exact = np.average(losses, weights=weights)
+    assert measured["masked_words_cross_entropy"] == pytest.approx(exact, rel=1e-4)
+    # Keras averages over batches, which have nearly equally many masked tokens.
+    assert measured["masked_words_loss"] == pytest.approx(exact, rel=0.01)
 
 
 def test_a_training_that_diverges_stops_before_it_is_saved(profile, rows, tmp_path):
@@ -73,16 +96,15 @@ def test_a_training_that_diverges_stops_before_it_is_saved(profile, rows, tmp_pa
     "cpu" not in str(keras.ops.zeros(1).device).lower(), reason="is about processors"
 )
 def test_hours_on_a_processor_are_said_and_must_be_wanted(profile):
+    assert (
+        training.say_hours(profile)
+        == "On this machine pretraining takes less than an hour."
+    )
     slow = dataclasses.replace(profile, pretraining_steps=10**9)
     with pytest.raises(RuntimeError, match=r"takes some \d+ hours\. .* `allow_slow` to"):
         training.say_hours(slow)
     said = training.say_hours(dataclasses.replace(slow, allow_slow=True))
-    assert re.fullmatch(r"On two processor cores pretraining takes some \d+ hours\.", said)
-    assert "less than an hour" in training.say_hours(profiles.load_profile())
-    assert "some 3 hours" in training.say_hours(profiles.load_profile("evening"))
-    for name in "guide", "full":
-        with pytest.raises(RuntimeError, match="takes some 46 hours"):
-            training.say_hours(profiles.load_profile(name))
+    assert re.fullmatch(r"On this machine pretraining takes some \d+ hours\.", said)
 
 
 def test_the_schedule_rises_and_falls():
@@ -92,11 +114,15 @@ def test_the_schedule_rises_and_falls():
     assert 2e-5 < heights[4] < 3e-5 < heights[3] < 6e-4
 
 
-@pytest.mark.parametrize("steps", [1, 99, 100, 101, 199, 900, 38_500])
+@pytest.mark.parametrize("steps", [1, 2, 99, 100, 101, 150, 199, 250, 900, 970, 38_500])
 def test_the_plan_has_all_steps_that_were_asked_for(steps):
-    epochs, steps_per_epoch = training.plan(steps)
+    epochs, steps_per_epoch, evaluated = training.plan(steps)
     assert 2 <= epochs <= 100
     assert steps <= epochs * steps_per_epoch < max(2, steps) + steps_per_epoch
+    # Some ten times, and always with the final weights.
+    assert min(epochs, 9) <= len(evaluated) <= 15
+    assert evaluated[-1] == epochs
+    assert evaluated == sorted({*evaluated})
 
 
 @pytest.fixture

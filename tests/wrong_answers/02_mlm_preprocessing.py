@@ -8,7 +8,7 @@ Each is executed in place of the answer cell, in the kernel that runs the soluti
 from collections import Counter
 
 frequent = Counter(word for text in texts for word in text.lower().split())
-small = [*preprocessing.SPECIAL_TOKENS, *(word for word, _ in frequent.most_common(1995))]
+small = [*normalization.SPECIAL_TOKENS, *(word for word, _ in frequent.most_common(1995))]
 by_size = pd.DataFrame(
     {
         len(pieces): {
@@ -21,20 +21,22 @@ by_size = pd.DataFrame(
 
 # %% 2: only tokens shown as [MASK] are counted
 half = profiles.load_profile(PROFILE, **OVERRIDES | {"mask_rate": 0.5})
-features, *_ = masking.hide(some_rows, half, np.random.default_rng(0))
-share = (features["token_ids"] == preprocessing.MASK).sum() / may_hide.sum()
+features, _, _ = masking.hide(first_rows, half, np.random.default_rng(0))
+share = (features["token_ids"] == normalization.MASK).sum() / may_hide.sum()
 
 # %% 3: both use the notebook's window
-wide = cooccurrence_counts(counted, 20)
-counts, vectors = dict.fromkeys((2, 20), wide), dict.fromkeys((2, 20), directions(wide))
+counts = dict.fromkeys((2, 20), counts[20])
+vectors = dict.fromkeys((2, 20), vectors[20])
 
 
 # %% 4: a word counts as its own neighbour
-def shared(one, other, ids, count=10):
-    nearest = [
-        np.argsort(-(found[ids] @ found.T), axis=1)[:, :count] for found in (one, other)
-    ]
-    return np.array([len({*a} & {*b}) / count for a, b in zip(*nearest, strict=True)])
+def shared(first, second, ids, count=10):
+    shares = []
+    for id_ in ids:
+        in_first = np.argsort(-(first @ first[id_]))[:count]
+        in_second = np.argsort(-(second @ second[id_]))[:count]
+        shares.append(len(np.intersect1d(in_first, in_second)) / count)
+    return np.array(shares)
 
 
 # %% 5: from the mean length, as if long texts made up for short ones
@@ -42,7 +44,7 @@ by_length = {}
 for length in 32, 64, 128:
     by_length[length] = {}
     for name, ids in by_kind.items():
-        mean = np.mean([len(one) for one in ids])
+        mean = np.mean([len(row) for row in ids])
         by_length[length][f"{name} padding"] = 100 * max(0, 1 - mean / length)
         by_length[length][f"{name} lost"] = 100 * max(0, 1 - length / mean)
 by_length = pd.DataFrame(by_length).T

@@ -5,24 +5,21 @@ Each is executed in place of the answer cell, in the kernel that runs the soluti
 # ruff: noqa: F821
 
 # %% 1: the encoder is compared with guessing
-right = {count: draws(count) for count in (100, 500)}
-guessed = np.full((3, len(answers)), 0.5)
+guessed = np.full(len(answers), 0.5)
 worth = {
-    count: results.paired_difference(each["pretrained"], guessed)
-    for count, each in right.items()
+    count: results.paired_difference(models["pretrained"], guessed)
+    for count, models in right.items()
 }
 
 # %% 2: the controls of the two differences are swapped
-frozen = np.array([learn(profile.few_labels, seed)["pretrained"] for seed in seeds])
-moving = results.paired_difference(moved["regression head"], moved["random head"])
-starting = results.paired_difference(moved["regression head"], frozen)
+moving, starting = starting, moving
 
 # %% 3: the average is compared with the worst of the three
 gained = []
 for members in probabilities.values():
     together = np.mean(members, axis=0).argmax(axis=1) == answers
-    alone = [member.argmax(axis=1) == answers for member in members]
-    gained.append(results.paired_difference(together, min(alone, key=np.mean)))
+    each = [member.argmax(axis=1) == answers for member in members]
+    gained.append(results.paired_difference(together, min(each, key=np.mean)))
 same, others = gained
 
 
@@ -34,16 +31,13 @@ def largest(x, words):
 real = by_mean.mean() > by_largest.mean()
 
 # %% 5: a word counts as known if another word contains it
+everything = " ".join(task.train.text)
 unknown = np.array(
-    [
-        sum(word not in everything for word in set(text.split()))
-        for everything in [" ".join(task.train.text)]
-        for text in task.test.text
-    ]
+    [sum(word not in everything for word in set(text.split())) for text in task.test.text]
 )
-unknown_few = np.array([unknown] * 3)
+unknown_few = np.array([unknown] * len(draws))
 
 # %% 6: twice as good as guessing counts as help
-guessed = np.full((3, len(libraries.test)), 1 / 3)
+guessed = np.full(len(libraries.test), 1 / 3)
 difference = results.paired_difference(elsewhere["pretrained"], guessed)
 helps = difference[1] > 0

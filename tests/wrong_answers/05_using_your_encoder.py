@@ -14,17 +14,20 @@ def surest(sentences):
 
 # %% 2: a correction is taken for another matrix of the same size
 def lora_weights(encoder, rank):
-    dense = [each for each in encoder.layers if isinstance(each, keras.layers.Dense)]
-    return sum(rank * each.kernel.shape[0] * each.kernel.shape[1] for each in dense)
+    added = 0
+    for layer in encoder.layers:
+        if isinstance(layer, keras.layers.Dense):
+            added += rank * layer.kernel.shape[0] * layer.kernel.shape[1]
+    return added
 
 
 # %% 3: sums, whose length depends on that of the text, compared by their product
 def sums(sentences):
-    rows = preprocessing.tokenize(sentences, vocabulary, profile)
-    return np.stack([counted[ids].sum(axis=0) for ids in rows])
+    token_ids = preprocessing.tokenize(sentences, vocabulary, profile)
+    return np.stack([counted[ids].sum(axis=0) for ids in token_ids])
 
 
-products = np.matmul(sums(halves[0]), sums(halves[1]).T)
+products = np.matmul(sums(first_halves), sums(second_halves).T)
 share = 100 * ((products > np.diag(products)[:, None]).sum(axis=1) < 10).mean()
 
 
@@ -38,8 +41,8 @@ def damage(folder):
 
 # %% 5: padded with an id that is not [PAD]
 def answer(sentences):
-    found = [each.ids or unknown for each in tokenizer.encode_batch(sentences)]
-    rows = np.ones((len(found), max(map(len, found))), "int32")
-    for row, ids in zip(rows, found, strict=True):
+    token_ids = [encoding.ids or unknown for encoding in tokenizer.encode_batch(sentences)]
+    rows = np.ones((len(token_ids), max(map(len, token_ids))), "int32")
+    for row, ids in zip(rows, token_ids, strict=True):
         row[: len(ids)] = ids
     return session.run(None, {"token_ids": rows})[0]

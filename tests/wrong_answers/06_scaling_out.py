@@ -6,7 +6,7 @@ Each is executed in place of the answer cell, in the kernel that runs the soluti
 
 # %% 1: the mean of the means
 def combine(gradients, counts):
-    return [sum(each) / len(counts) for each in zip(*gradients, strict=True)]
+    return [sum(arrays) / len(counts) for arrays in zip(*gradients, strict=True)]
 
 
 # %% 2: each device sends everything to each other one

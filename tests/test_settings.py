@@ -1,0 +1,79 @@
+"""Each setting at a small, an odd and a huge value: what notebooks 2 to 4 do works, or an
+error names the setting."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from helpers import corpora, masking, models, preprocessing, results, training
+
+pytestmark = pytest.mark.slow
+
+# Small, odd and huge values of the settings that are numbers or numbers in a list.
+VALUES = {
+    "seed": (1, 4_000_000_000, 2**40),
+    "vocabulary_size": (6, 151, 1501, 10**9),
+    "sequence_length": (8, 33, 512, 10**7),
+    "mask_rate": (1e-6, 0.333, 1.0),
+    "neighbour_weight": (0.0, 1e-6, 1e6),
+    "hidden_dim": (4, 12, 520, 6),
+    "num_layers": (1, 3),
+    "num_heads": (1, 3, 4),
+    "intermediate_dim": (1, 7, 2000),
+    "dropout": (0.01, 0.99, 1.0),
+    "learning_rate": (0.0, 1e-12, 1e3),
+    "embedding_rate": (0.0, 1e3),
+    "batch_size": (1, 2, 33, 2048, 10**6),
+    "pretraining_steps": (1, 3, 150, 10**9),
+    "sentence_lengths": ((1,), (7, 11), (3, 500)),
+    "few_labels": (2, 7, 33, 10**6),
+    "repeats": (1, 3),
+    "finetuning_rate": (0.0, 1e3),
+    "scratch_rate": (0.0, 1e3),
+    "finetuning_epochs": (1, 3),
+}
+CASES = [(name, value) for name, values in VALUES.items() for value in values]
+
+
+def run_through(profile, texts, folder):
+    """Prepares text, pretrains for a step, evaluates, and fine-tunes with few labels."""
+    vocabulary = preprocessing.learn_vocabulary(texts, profile)
+    path = folder / "rows.bin"
+    preprocessing.store_rows(texts, vocabulary, profile, path)
+    rows, kept, _ = preprocessing.open_rows(profile, path)
+    assert rows.block(0, 10).shape[1] == profile.sequence_length
+    log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
+    epochs, steps_per_epoch, _ = training.plan(profile.pretraining_steps)
+    model = training.pretraining_model(profile, epochs * steps_per_epoch, log_frequencies)
+    loss = model.train_on_batch(*masking.MaskedBatches(rows, profile, 1)[0])
+    assert np.isfinite(loss).all()
+    validation = masking.MaskedBatches(
+        kept, profile, len(kept) // profile.batch_size, salt=1
+    )
+    assert len(validation) >= 1
+    assert np.isfinite(model.evaluate(validation, verbose=0)).all()
+    task = corpora.read_task(profile)
+    few = corpora.draw_few(task.train, profile.few_labels, profile.seed)
+    token_ids = preprocessing.sentence_rows(few.text, vocabulary, profile)
+    labels = few.label.to_numpy()
+    encoder = models.build_encoder(profile)
+    classifier = training.train_classifier(
+        profile, token_ids, labels, profile.seed, 1, encoder
+    )
+    assert np.isfinite(training.class_probabilities(classifier, token_ids)).all()
+    assert results.inputs(profile, 2)
+
+
+@pytest.mark.parametrize(("name", "value"), CASES)
+def test_a_setting_at_its_edges_works_or_is_named(profile, texts, tmp_path, name, value):
+    small = dataclasses.replace(profile, few_labels=16, vocabulary_size=300)
+    message = f"`{name}`"
+    try:
+        changed = dataclasses.replace(small, **{name: value})
+        run_through(changed, list(itertools.islice(texts, 200)), tmp_path)
+    except ValueError as error:
+        message = str(error)
+    assert f"`{name}`" in message
+    assert "\n" not in message
