@@ -76,9 +76,10 @@ def ready_made(path):
 def main(folder):
     import encoders
 
-    sys.path[:0] = [str(common.FOLDER.parent / "scripts"), str(folder)]
-    import tasks
+    sys.path.insert(0, str(common.FOLDER.parent / "scripts"))
     from classify import Classifier
+
+    from helpers import kerashub
 
     with tempfile.TemporaryDirectory() as temporary:
         path = f"{temporary}/minilm.onnx"
@@ -88,7 +89,7 @@ def main(folder):
         )
         with_keras, with_onnx, test = ready_made(path)
         minilm_size = pathlib.Path(path).stat().st_size
-    classifier = tasks.TextClassifier.from_preset(str(folder), compile=False)
+    classifier = kerashub.TextClassifier.from_preset(str(folder), compile=False)
     ops = encoders.keras.ops
 
     def ours(sentences):
