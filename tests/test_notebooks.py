@@ -102,7 +102,7 @@ def test_checks_are_folded_and_few(lesson):
         statements = ast.walk(ast.parse(plain(cell)))
         kinds = {type(one) for one in statements if isinstance(one, ast.stmt)}
         if cell in checks:
-            assert ast.Assert in kinds
+            assert ast.Assert in kinds or "finding(" in cell.source
             assert cell.source.startswith("# @title Check: ")
             assert cell.metadata == folded | {"tags": ["check", "hide-input"]}
         else:
