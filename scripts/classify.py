@@ -61,6 +61,8 @@ class Classifier:
         try:
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 4  # errors are reported below
+            # For a sentence, two threads are no faster, and wait for each other.
+            options.intra_op_num_threads = 1
             content = path.read_bytes()  # so weights in other files are rejected
             self.session = onnxruntime.InferenceSession(content, options)
             properties = self.session.get_modelmeta().custom_metadata_map

@@ -35,7 +35,7 @@ def update_written(source, values):
             if name in values:
                 line = lines[written.end_lineno - 1]
                 before, after = line[: written.col_offset], line[written.end_col_offset :]
-                lines[written.end_lineno - 1] = f"{before}{values[name]:.4g}{after}"
+                lines[written.end_lineno - 1] = f"{before}{values[name]:.3g}{after}"
     return "\n".join(lines)
 
 
