@@ -70,7 +70,7 @@ Profile = dataclasses.make_dataclass("Profile", _FIELDS, bases=(_Checks,), froze
 Profile.__module__ = __name__  # so that it can be sent to other processes
 
 
-def load_profile(name="sample", **overrides):
+def load_profile(name="sample", /, **overrides):
     """The profile of that name, with some settings overridden; a ValueError if a name or a
     value is not valid."""
     for word, words in (name, PROFILES), *((setting, _SETTINGS) for setting in overrides):

@@ -74,7 +74,11 @@ def test_a_saved_vocabulary_is_read_back(tmp_path, vocabulary):
     [
         ("Film", {}, "`lowercase` is True, but .* has `Film` in it: set it to False"),
         ("##É", {"strip_accents": False}, "`lowercase` is True, .* `##É` .* to False"),
-        ("file", {"lowercase": False}, "`lowercase` is False, .* no capital: .* to True"),
+        (
+            "file",
+            {"lowercase": False},
+            "`lowercase` is False, .* has no capital in it: set it to True",
+        ),
         ("café", {}, "`strip_accents` is True, but .* has `café` in it: set it to False"),
         ("##й", {}, "`strip_accents` is True, but .* has `##й` in it: set it to False"),
         ("Film", {"lowercase": False}, None),
@@ -231,7 +235,7 @@ def test_too_few_rows_for_a_batch_are_refused(profile, vocabulary, tmp_path):
 def test_there_are_whole_batches_for_validation(profile, tmp_path, batch_size):
     """Or too few rows, which is said."""
     rows = np.full((6000, 8), 7, dtype=np.min_scalar_type(1499))
-    rows[:, 0] = SEP
+    rows[:, -1] = SEP
     rows.tofile(tmp_path / "rows.bin")
     changes = {"batch_size": batch_size, "sequence_length": 8, "neighbour_weight": 0.0}
     asked = dataclasses.replace(profile, **changes)
