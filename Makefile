@@ -1,7 +1,8 @@
 # `make tutorial` runs the series, `make lab` opens it in JupyterLab. `make test` tests it in a
 # quarter of an hour, `make test-slow` and `make test-weekly` run the remaining tests. `make
-# outputs` refreshes the stored outputs, `make colab REPOSITORY=owner/name` sets the address for Colab, `make torch`
-# runs the series on PyTorch and `make book` builds the web site, in environments of their own.
+# outputs` refreshes the stored outputs, `make colab REPOSITORY=owner/name` sets the address
+# for Colab, `make torch` runs the series on PyTorch and `make book` builds the web site, in
+# environments of their own.
 
 PYTHON ?= python3
 PROFILE ?= sample
@@ -60,8 +61,9 @@ book: $(BOOK)/installed
 	$(BOOK)/bin/jupyter-book build . --config book/_config.yml --toc book/_toc.yml \
 		--path-output artifacts/book --warningiserror --keep-going --quiet
 
+# In a container, as root: make lab LAB_OPTIONS=--allow-root
 lab: $(INSTALLED)
-	$(VENV)/bin/jupyter lab notebooks
+	$(VENV)/bin/jupyter lab $(LAB_OPTIONS) notebooks
 
 # Executes each notebook in place, and removes its metadata except the kernel's name.
 outputs: $(INSTALLED)

@@ -36,6 +36,8 @@ def choose_backend(default="jax"):
         tf.config.list_physical_devices("GPU")
     import keras
 
+    # Whatever the reader's ~/.keras/keras.json says: a text's tokens come before its width.
+    keras.config.set_image_data_format("channels_last")
     backend = keras.backend.backend()
     if backend != "tensorflow":
         # TensorFlow then only prepares batches, and must not claim the GPU's memory.

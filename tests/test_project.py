@@ -53,6 +53,13 @@ def test_choosing_a_backend_says_nothing(backend):
     assert run_python("-c", program, KERAS_BACKEND=backend) == ""
 
 
+def test_the_order_of_axes_is_that_of_text_whatever_the_reader_has_set(tmp_path):
+    (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first"}')
+    program = "import helpers; helpers.choose_backend(); import keras\n"
+    program += "print(keras.config.image_data_format())"
+    assert run_python("-c", program, KERAS_HOME=str(tmp_path)) == "channels_last\n"
+
+
 def test_nothing_that_runs_code_from_a_file_is_used():
     """Models load in Keras' safe mode, the default, and arrays without pickle."""
     folders = [(REPOSITORY / name).glob("*.py") for name in ("benchmarks", "scripts")]
