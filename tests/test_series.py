@@ -57,44 +57,49 @@ helpers.choose_backend = chosen
 """
 
 # Collects which settings each notebook reads, and stores them with its record.
+# In a function, because notebooks have variables of the same names.
 READS = """
-import json
-from helpers import profiles, results
+import helpers
 
-names = set()
-look, load = profiles.Profile.__getattribute__, profiles.load_profile
-same, write = profiles.is_sample, results.write_record
+helpers.choose_backend()
 
 
-def recorded(profile, name):
-    names.add(name)
-    return look(profile, name)
+def watch():
+    import json
+    from helpers import profiles, results
+
+    names = set()
+    look, load = profiles.Profile.__getattribute__, profiles.load_profile
+    write = results.write_record
+
+    def recorded(profile, name):
+        names.add(name)
+        return look(profile, name)
+
+    def unrecorded(function):
+        def called(*arguments, **options):
+            before = {*names}
+            result = function(*arguments, **options)
+            names.clear()
+            names.update(before)
+            return result
+
+        return called
+
+    def written(profile, notebook, *arguments, **options):
+        settings = sorted({*names} & load().__dataclass_fields__.keys() - {"name"})
+        file = results.path(profile, f"reads_{notebook}.json")
+        write(profile, notebook, *arguments, **options)
+        file.write_text(json.dumps(settings))
+
+    profiles.Profile.__getattribute__ = recorded
+    profiles.load_profile = unrecorded(load)
+    profiles.is_sample = unrecorded(profiles.is_sample)
+    results.inputs = unrecorded(results.inputs)
+    results.write_record = written
 
 
-def unrecorded(function):
-    \"\"\"The same function, whose own reads don't count.\"\"\"
-
-    def called(*arguments, **options):
-        before = {*names}
-        result = function(*arguments, **options)
-        names.clear()
-        names.update(before)
-        return result
-
-    return called
-
-
-def written(profile, notebook, *arguments, **options):
-    settings = sorted({*names} & load().__dataclass_fields__.keys() - {"name"})
-    file = results.path(profile, f"reads_{notebook}.json")
-    write(profile, notebook, *arguments, **options)
-    file.write_text(json.dumps(settings))
-
-
-profiles.Profile.__getattribute__ = recorded
-profiles.load_profile, profiles.is_sample = unrecorded(load), unrecorded(same)
-results.write_record = written
-results.inputs = unrecorded(results.inputs)
+watch()
 """
 
 # Gives matrix products the precision of bfloat16 or TF32, the defaults on a TPU and on an
