@@ -5,16 +5,33 @@
 
 import atexit
 import contextlib
+import glob
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
+import uuid
 import warnings
 
 from tqdm import tqdm
 
 ON_DRIVE = "/content/drive/MyDrive/pretraining-tutorial"
+
+# An unfinished file that nobody has written to for so many seconds was left by a process
+# that was killed.
+ABANDONED = 3600
+
+# A program that passes its input on to the terminal, unless it ends in a zero.
+SHOW_UNLESS_FINISHED = """
+import sys
+
+said = sys.stdin.buffer.read()
+if not said.endswith(b"\\0"):
+    sys.stderr.buffer.write(said)
+"""
 
 
 def choose_backend(default="jax"):
@@ -47,24 +64,38 @@ def choose_backend(default="jax"):
 
 @contextlib.contextmanager
 def _silent_stderr():
-    """Hides the messages that TensorFlow's C++ code prints at import; no setting does."""
+    """Hides the messages that TensorFlow's C++ code prints at import; no setting does.
+
+    If the import fails, or ends this process, as on a processor without AVX, another
+    process shows them: in the terminal, even of a notebook's kernel.
+    """
     saved = os.dup(2)
+    # In a kernel, 2 is a pipe back to the kernel; its copy of the terminal survives it.
+    terminal = getattr(sys.stderr, "_original_stdstream_copy", None) or saved
+    command = [sys.executable, "-S", "-c", SHOW_UNLESS_FINISHED]
+    shower = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=terminal)
+    os.dup2(shower.stdin.fileno(), 2)
     try:
-        with open(os.devnull, "w") as devnull:
-            os.dup2(devnull.fileno(), 2)
         yield
+        os.write(2, b"\0")
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+        shower.communicate()
 
 
 @contextlib.contextmanager
 def writing(path):
     """Writes a binary file atomically: to a temporary file, which replaces `path` when it
-    is complete; on failure the old file is kept. On Google Drive, whose bin would keep the
-    old file, that is emptied first."""
+    is complete; on failure the old file is kept. Two processes may write the same file: the
+    last one wins. On Google Drive, whose bin would keep the old file, that is emptied
+    first."""
     path = pathlib.Path(path)
-    partial = path.with_name(path.name + ".partial")
+    for left in unfinished(path):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         with partial.open("wb") as file:
             yield file
@@ -76,6 +107,12 @@ def writing(path):
     if path.is_relative_to(ON_DRIVE) and path.exists():
         os.truncate(path, 0)
     partial.replace(path)
+
+
+def unfinished(path):
+    """The temporary files that processes which write `path` have now, or have left."""
+    path = pathlib.Path(path)
+    return [*path.parent.glob(f"{glob.escape(path.name)}.*.partial")]
 
 
 def progress(**options):

@@ -55,7 +55,10 @@ class Checkpoint(keras.callbacks.Callback):
         state, saved = self.start, {"epoch": 0, "history": {}, "seconds": 0.0}
         if self.path.exists() and not self.path.stat().st_size:
             # Interrupted between emptying and replacing: see `helpers.writing`.
-            self.path.with_name(self.path.name + ".partial").replace(self.path)
+            newest = max(
+                helpers.unfinished(self.path), key=lambda path: path.stat().st_mtime
+            )
+            newest.replace(self.path)
         if self.path.exists():
             with np.load(self.path) as file:
                 saved = json.loads(str(file["saved"]))

@@ -806,8 +806,10 @@ def _find_fifths(table, words, taken, profile):
     Neither depends on `lowercase` and `strip_accents`, so that results with and without
     them are of the same test set.
     """
-    plain = dataclasses.replace(profile, lowercase=True, strip_accents=True)
-    form = words if profile == plain else _join_words(table.text, plain)
+    form = words
+    if not (profile.lowercase and profile.strip_accents):
+        plain = dataclasses.replace(profile, lowercase=True, strip_accents=True)
+        form = _join_words(table.text, plain)
     repeated, ambiguous = _find_unusable(form, table.label)
     distinct = taken & ~repeated & ~ambiguous
     if np.bincount(table.label[distinct], minlength=table.label.max() + 1).min() < 5:

@@ -10,6 +10,7 @@ import itertools
 import math
 import pathlib
 import re
+import tempfile
 import unicodedata
 from collections import Counter
 
@@ -35,6 +36,8 @@ ACCENT = re.compile(normalization.ACCENT)
 CHUNK, WAITING = 2000, 4
 # The most rows that are set aside for validation, and rows that are counted at a time.
 VALIDATION_ROWS, BLOCK = 1024, 100_000
+# Tokens or texts that are looked at together, in the search for repeated texts.
+BLOCK_TOKENS = 2_000_000
 
 
 def learn_vocabulary(texts, profile):
@@ -217,33 +220,93 @@ def store_rows(texts, vocabulary, profile, path, executor=None):
 
 
 class Rows:
-    """Selected rows of an array, which are read only when they are indexed.
+    """All rows of an array but some, which are read only when they are indexed.
 
     Args:
         rows: int array, `(rows, sequence)`, possibly memory-mapped.
-        numbers: increasing int array, the selected rows.
+        left_out: increasing int array, the numbers of the rows that are left out.
     """
 
-    def __init__(self, rows, numbers):
+    def __init__(self, rows, left_out):
         self.rows = rows
-        self.numbers = numbers
+        self.left_out = left_out
 
     def __len__(self):
-        return len(self.numbers)
+        return len(self.rows) - len(self.left_out)
 
     def __getitem__(self, places):
-        return self.rows[self.numbers[places]]
+        if isinstance(places, slice):
+            places = np.arange(*places.indices(len(self)))
+        # How many of the others stand before each row that is left out, and thus how many
+        # that are left out stand before each place.
+        before = self.left_out - np.arange(len(self.left_out))
+        return self.rows[places + np.searchsorted(before, places, side="right")]
 
     def block(self, start, stop):
         """Rows `start` to `stop` of the whole array, int `(rows, sequence)`, as they follow
-        each other in the text. A row that isn't selected is all [PAD], and so is one that
-        is added at the end: what stands on its two sides doesn't follow each other."""
+        each other in the text. A row that is left out is all [PAD], and so is one that is
+        added at the end: what stands on its two sides doesn't follow each other."""
         block = np.pad(self.rows[start:stop], ((0, 1), (0, 0)), constant_values=PAD)
-        selected = np.zeros(len(block), dtype=bool)
-        first, last = np.searchsorted(self.numbers, (start, stop))
-        selected[self.numbers[first:last] - start] = True
-        block[~selected] = PAD
+        first, last = np.searchsorted(self.left_out, (start, stop))
+        block[self.left_out[first:last] - start] = PAD
         return block
+
+
+def _text_checksums(stream):
+    """Yields a checksum of each text in a stream, uint64 arrays, a block at a time: the sum
+    of numbers that are made from each token and its place in the text."""
+    length, total = 0, np.uint64(0)  # of a text that goes on in the next block
+    for first in range(0, len(stream), BLOCK_TOKENS):
+        ids = stream[first : first + BLOCK_TOKENS].astype("uint64")
+        ends = np.flatnonzero(ids == SEP)
+        starts = np.concatenate([[-length], ends + 1])
+        tokens = np.diff(np.concatenate([[0], ends + 1, [len(ids)]]))
+        places = np.arange(len(ids)) - np.repeat(starts, tokens)
+        numbers = (places.astype("uint64") << np.uint64(32)) + ids
+        totals = total + np.cumsum(pd.util.hash_array(numbers), dtype="uint64")
+        at_ends = np.append(totals[ends], totals[-1])
+        checksums = np.diff(at_ends, prepend=np.uint64(0))
+        yield checksums[:-1]
+        total = checksums[-1]
+        length = len(ids) - starts[-1]
+
+
+def _find_repeated(stream):
+    """Whether each text in a stream occurs more than once, bool `(texts,)`. Checksums are
+    kept in a file, and sorted in parts, so that memory doesn't grow with the corpus (but
+    for this byte a text)."""
+    with tempfile.TemporaryFile() as file:
+        for checksums in _text_checksums(stream):
+            file.write(checksums.tobytes())
+        file.flush()
+        count = file.tell() // 8
+        repeated = np.zeros(count, bool)
+        if not count:
+            return repeated
+        checksums = np.memmap(file, "uint64", mode="r")
+        parts = np.uint64(math.ceil(count / BLOCK_TOKENS))
+        for part in range(parts):
+            places = []
+            for first in range(0, count, BLOCK_TOKENS):
+                in_part = checksums[first : first + BLOCK_TOKENS] % parts == part
+                places.append(first + np.flatnonzero(in_part))
+            places = np.concatenate(places)
+            repeated[places] = pd.Series(checksums[places]).duplicated(keep=False)
+    return repeated
+
+
+def _find_pairs_with(repeated, stream, length):
+    """Which pieces of `length` tokens have a part of a repeated text: bool `(pieces,)`."""
+    found, text = [], 0
+    block = max(1, BLOCK_TOKENS // length) * length
+    for first in range(0, len(stream) // length * length, block):
+        ids = stream[first : first + block]
+        ids = ids[: len(ids) // length * length]
+        is_end = ids == SEP
+        texts = text + np.cumsum(is_end) - is_end  # the number of each token's text
+        found.append(repeated[texts].reshape(-1, length).any(axis=1))
+        text = texts[-1] + is_end[-1]
+    return np.concatenate(found)
 
 
 def open_rows(profile, path):
@@ -257,26 +320,21 @@ def open_rows(profile, path):
     """
     length, least = profile.sequence_length, profile.batch_size
     stream = np.memmap(path, np.min_scalar_type(profile.vocabulary_size - 1), mode="r")
-    pairs = stream[: len(stream) // (2 * length) * 2 * length].reshape(-1, 2 * length)
+    count = len(stream) // (2 * length)  # of pairs
     # Whole batches of them, if that leaves as many for training.
-    wanted = min(VALIDATION_ROWS // 2, len(pairs) // 10)
-    kept = max(math.ceil(least / 2), wanted)
-    if kept > len(pairs) - kept:
-        few = f"{2 * len(pairs)} rows of {length} tokens are too few for batches of {least}"
+    kept = max(math.ceil(least / 2), min(VALIDATION_ROWS // 2, count // 10))
+    if kept > count - kept:
+        few = f"{2 * count} rows of {length} tokens are too few for batches of {least}"
         raise ValueError(f"{few}: lower `batch_size`, or take more text.")
-    starts = np.append(0, np.flatnonzero(stream == SEP) + 1)
-    texts = [hash(stream[slice(*text)].tobytes()) for text in itertools.pairwise(starts)]
-    again = pd.Series(texts).duplicated(keep=False).to_numpy()
-    in_repeated_text = np.repeat(again, np.diff(starts))  # for each token
-    in_repeated_text = in_repeated_text[: pairs.size].reshape(pairs.shape)
-    free = ~in_repeated_text.any(axis=1)  # for each pair of rows
+    repeated = _find_repeated(stream)
+    free = ~_find_pairs_with(repeated, stream, 2 * length)
     if free.sum() < kept:  # nearly all texts are repeated
         free[:] = True
     rng = profiles.random_stream(profile.seed, "validation rows")
-    measured = np.zeros(len(pairs), bool)
-    measured[rng.choice(np.flatnonzero(free), kept, replace=False)] = True
-    rows, measured = pairs.reshape(-1, length), np.repeat(measured, 2)
-    return Rows(rows, np.flatnonzero(~measured)), rows[measured], (len(again), again.sum())
+    pairs = np.sort(rng.choice(np.flatnonzero(free), kept, replace=False))
+    rows = stream[: 2 * count * length].reshape(-1, length)
+    measured = (2 * pairs[:, None] + np.arange(2)).ravel()
+    return Rows(rows, measured), rows[measured], (len(repeated), repeated.sum())
 
 
 def sentence_rows(sentences, vocabulary, profile):

@@ -103,6 +103,20 @@ def test_what_is_replaced_is_emptied_on_drive_alone(tmp_path, monkeypatch, on_dr
     assert in_the_bin.read_bytes() == (b"" if on_drive else b"old")
 
 
+def test_two_processes_may_write_the_same_file(tmp_path):
+    path = tmp_path / "file"
+    left, others = tmp_path / "file.0.partial", tmp_path / "file2.0.partial"
+    for partial in left, others:
+        partial.touch()
+        os.utime(partial, (0, 0))
+    with helpers.writing(path) as first, helpers.writing(path) as second:
+        first.write(b"first")
+        second.write(b"second")
+        assert len(helpers.unfinished(path)) == 2  # without what was left hours ago
+    assert path.read_bytes() == b"first"
+    assert {*tmp_path.iterdir()} == {path, others}
+
+
 def test_stopped_between_emptying_and_replacing_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(helpers, "ON_DRIVE", str(tmp_path))
     weights = fit(*small(tmp_path), epochs=2)

@@ -56,6 +56,7 @@ def test_it_begins_with_the_parameters(notebook):
     tagged = [cell for cell in code_cells(notebook) if "parameters" in tags(cell)]
     assert tagged == [parameters]
     assert 'if importlib.util.find_spec("helpers") is None' in setup.source
+    assert 'if not hasattr(helpers, "choose_backend"):' in setup.source
 
 
 def test_the_idea_comes_before_the_machinery(lesson):

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+import helpers
 from conftest import REPOSITORY, finish, run_python, start_python
 from helpers import corpora, normalization, preprocessing, profiles
 from helpers.preprocessing import SEP, SPECIAL_TOKENS, UNK
@@ -198,7 +199,6 @@ def test_rows_to_measure_on_come_from_all_over_the_corpus(opened):
     assert 1499 in learn[:]
     assert 1499 not in measured
     # Pairs are neighbours, and each is either for training or for validation.
-    assert (learn.numbers[1::2] == learn.numbers[::2] + 1).all()
     rows = stream[: len(stream) // 32 * 32].reshape(-1, 32)
     (whole, count), (some, many), (others, few) = map(pairs_of, (rows, learn[:], measured))
     assert some | others == whole
@@ -206,6 +206,25 @@ def test_rows_to_measure_on_come_from_all_over_the_corpus(opened):
     # They depend on the seed alone.
     assert (opened(texts)[2] == measured).all()
     assert (opened(texts, seed=1)[2] != measured).any()
+
+
+@pytest.mark.parametrize("block", [7, 64, 500, 10**6])
+def test_repeated_texts_are_found_in_blocks(opened, monkeypatch, block):
+    """Some are longer than a block, some differ in their length or order alone."""
+    monkeypatch.setattr(preprocessing, "BLOCK_TOKENS", block)
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(5, 9, rng.integers(1, 9)).tolist() for _ in range(2000)]
+    texts += [[7] * 900, [8] * 900, [7] * 900, [7] * 901, [5, 6] * 300, [6, 5] * 300]
+    stream, learn, measured, (count, repeated) = opened(texts)
+    often = [texts.count(text) > 1 for text in texts]
+    assert (count, repeated) == (2006, sum(often))
+    of_token = np.repeat(often, [len(text) + 1 for text in texts])
+    pairs = stream[: len(stream) // 64 * 64].reshape(-1, 64)
+    assert len(learn) + len(measured) == 2 * len(pairs)
+    repeated_pairs = of_token[: pairs.size].reshape(pairs.shape).any(axis=1)
+    unique = {pair.tobytes() for pair in pairs[~repeated_pairs].astype("int32")}
+    if len(unique) >= len(measured) // 2:
+        assert pairs_of(measured)[0] <= unique
 
 
 def test_where_all_texts_come_again_they_are_measured_on(opened):
@@ -249,7 +268,10 @@ def test_there_are_whole_batches_for_validation(profile, tmp_path, batch_size):
 
 
 def test_a_block_of_rows_has_padding_for_what_is_held_out(tmp_path):
-    rows = preprocessing.Rows(np.arange(1, 13).reshape(6, 2), np.array([0, 1, 4, 5]))
+    rows = preprocessing.Rows(np.arange(1, 13).reshape(6, 2), np.array([2, 3]))
+    assert len(rows) == 4
+    assert rows[:].tolist() == [[1, 2], [3, 4], [9, 10], [11, 12]]
+    assert rows[np.array([2, 0])].tolist() == [[9, 10], [1, 2]]
     assert rows.block(1, 5).tolist() == [[3, 4], [0, 0], [0, 0], [9, 10], [0, 0]]
     assert rows.block(4, 99).tolist() == [[9, 10], [11, 12], [0, 0]]
 
@@ -284,8 +306,8 @@ def test_a_cluster_stores_the_same_though_a_worker_is_killed(corpus, vocabulary,
         files = corpus, tmp_path / "vocabulary.txt", there
         program = REPOSITORY / "scripts" / "tokenize_corpus.py"
         process = start_python(program, cluster.scheduler_address, *files)
-        partial, until = there.with_name("there.bin.partial"), time.monotonic() + 300
-        while not (partial.exists() and partial.stat().st_size):
+        until = time.monotonic() + 300
+        while not any(path.stat().st_size for path in helpers.unfinished(there)):
             assert process.poll() is None, process.stdout.read()
             assert time.monotonic() < until
             time.sleep(0.01)

@@ -1,11 +1,11 @@
 """scripts/pretrain.py when killed, on many devices, on two hosts, and with a split model;
 and the cost of its step according to the TPU's compiler."""
 
-import contextlib
 import csv
 import dataclasses
 import importlib.metadata
 import json
+import os
 import platform
 import random
 import re
@@ -19,6 +19,7 @@ import nbformat
 import numpy as np
 import pytest
 
+import helpers
 from conftest import EIGHT, NOTEBOOKS, REPOSITORY, finish, run_python, start_python
 from helpers import preprocessing, profiles, results
 
@@ -97,12 +98,6 @@ def assert_same_losses(saved, other, atol=1e-4):
     np.testing.assert_allclose(losses, others, atol=atol)
 
 
-def written(path):
-    """The time when a file was written, or None if there is none."""
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat().st_mtime_ns
-
-
 def test_killed_three_times_it_ends_with_the_same_weights(pretrain):
     # Dropout and the order of batches are resumed, too.
     options = {"before": OFTEN, "dropout": 0.1, "pretraining_steps": 1000}
@@ -111,23 +106,24 @@ def test_killed_three_times_it_ends_with_the_same_weights(pretrain):
     rng, writing, killed = random.Random(0), 0, 0
     while killed < 3 or not writing:
         process, saved = pretrain("killed", **options)
-        partial = saved.with_name(saved.name + ".partial")
-        left, until = written(partial), time.monotonic() + 60
+        left, until = {*helpers.unfinished(saved)}, time.monotonic() + 60
         # Kill it as soon as it writes, or some time later.
-        while written(partial) in (None, left):
+        while not {*helpers.unfinished(saved)} - left:
             assert time.monotonic() < until
             time.sleep(0.0002)
         time.sleep(rng.uniform(0, 2) if killed % 2 else 0)
         assert process.poll() is None, "it had ended"
         process.kill()
         process.communicate()
-        writing += partial.exists()
+        writing += bool({*helpers.unfinished(saved)} - left)
         killed += 1
+    for partial in helpers.unfinished(saved):
+        os.utime(partial, (0, 0))  # as if it had been left hours ago
     process, saved = pretrain("killed", **options)
     assert ", 0 of them done before" not in finish(process)
     # Bit for bit, with the history of all losses
     np.testing.assert_equal(state(saved), state(whole))
-    assert not partial.exists()
+    assert not helpers.unfinished(saved)
 
 
 def test_the_documented_command_asks_for_the_results_of_notebook_2(artifacts):

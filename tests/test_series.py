@@ -65,6 +65,7 @@ helpers.choose_backend()
 
 
 def watch():
+    import dataclasses
     import json
     from helpers import profiles, results
 
@@ -93,6 +94,8 @@ def watch():
         file.write_text(json.dumps(settings))
 
     profiles.Profile.__getattribute__ = recorded
+    # What copies, compares or checks all settings doesn't use them.
+    dataclasses.replace = unrecorded(dataclasses.replace)
     profiles.load_profile = unrecorded(load)
     profiles.is_sample = unrecorded(profiles.is_sample)
     results.inputs = unrecorded(results.inputs)
