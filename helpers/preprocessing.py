@@ -157,16 +157,23 @@ def _tokenizer(vocabulary, lowercase, strip_accents):
 def tokenize(texts, vocabulary, profile):
     """Tokenises a list of texts on all cores, with the profile's `lowercase` and
     `strip_accents`: a list of int32 arrays, one per text."""
+    return _tokenize(texts, vocabulary, profile.lowercase, profile.strip_accents)
+
+
+def _tokenize(texts, vocabulary, lowercase, strip_accents):
+    """As `tokenize`; workers elsewhere get these two settings alone."""
     if not len(texts):
         return []
-    tokenizer = _tokenizer(tuple(vocabulary), profile.lowercase, profile.strip_accents)
+    tokenizer = _tokenizer(tuple(vocabulary), lowercase, strip_accents)
     batches = tf.data.Dataset.from_tensor_slices(texts).batch(100)
     # Split in NumPy, because iterating over a ragged tensor is slow.
-    ids, ends = [], []
+    ids = []
+    lengths = []
     for batch in batches.map(tokenizer, num_parallel_calls=tf.data.AUTOTUNE):
         ids.append(batch.values.numpy())
-        ends.append(batch.row_lengths().numpy())
-    return np.split(np.concatenate(ids), np.cumsum(np.concatenate(ends))[:-1])
+        lengths.append(batch.row_lengths().numpy())
+    ends = np.cumsum(np.concatenate(lengths))
+    return np.split(np.concatenate(ids), ends[:-1])
 
 
 def pad(token_ids, length):
@@ -188,10 +195,10 @@ def pack(token_ids, length):
     return stream[: len(stream) // length * length].reshape(-1, length)
 
 
-def _stream(texts, vocabulary, profile):
+def _stream(texts, vocabulary, lowercase, strip_accents):
     """Tokenises and joins texts, in the smallest integer type that fits the ids."""
     dtype = np.min_scalar_type(len(vocabulary) - 1)
-    return _join(tokenize(texts, vocabulary, profile)).astype(dtype)
+    return _join(_tokenize(texts, vocabulary, lowercase, strip_accents)).astype(dtype)
 
 
 def store_rows(texts, vocabulary, profile, path, executor=None):
@@ -205,13 +212,15 @@ def store_rows(texts, vocabulary, profile, path, executor=None):
         executor: a `concurrent.futures.Executor` that tokenises, such as Dask's
             `Client.get_executor()`, into the same file; by default, all cores here.
     """
-    texts, waiting = iter(texts), collections.deque()
+    texts = iter(texts)
+    options = vocabulary, profile.lowercase, profile.strip_accents
+    waiting = collections.deque()
     # One worker, because TensorFlow uses all cores; it runs while text is read.
     here = concurrent.futures.ThreadPoolExecutor(1)
     bar = helpers.progress(unit=" texts", unit_scale=CHUNK)
     with here, bar, helpers.writing(path) as file:
         while chunk := list(itertools.islice(texts, CHUNK)):
-            waiting.append((executor or here).submit(_stream, chunk, vocabulary, profile))
+            waiting.append((executor or here).submit(_stream, chunk, *options))
             if len(waiting) > WAITING:
                 file.write(waiting.popleft().result().tobytes())
                 bar.update()

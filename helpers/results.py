@@ -40,7 +40,7 @@ DEPENDS = {
 # on doesn't depend. With another task, an encoder needn't be pretrained again.
 SHOWS = {
     1: "corpus",
-    2: "task columns sentence_lengths mask_rate word_vectors",
+    2: "task columns sentence_lengths mask_rate neighbour_weight word_vectors",
     3: "allow_slow task columns few_labels lowercase strip_accents",
     4: "lowercase strip_accents",
     5: "corpus",

@@ -49,7 +49,9 @@ def use_devices(profile):
     # AMD's version is not a number.
     version = str(getattr(device, "compute_capability", "")).partition(".")[0]
     short = device.platform == "tpu" or (version.isdecimal() and int(version) >= 8)
-    precision = profile.precision if short else "float32"
+    precision = profile.precision
+    if not short:
+        precision = "float32"
     keras.config.set_dtype_policy(precision.replace("bfloat16", "mixed_bfloat16"))
     return f"jax on {', '.join(use)} of {len(names)}, computing in {precision}"
 
@@ -71,8 +73,8 @@ def say_hours(profile):
     hours = seconds * profile.pretraining_steps / 3600
     said = f"some {hours:.0f} hours" if hours > 1 else "less than an hour"
     said = f"On this machine pretraining takes {said}."
-    slow = hours > 1 and "cpu" in str(ops.zeros(1).device).lower()
-    if slow and not profile.allow_slow:
+    on_cpu = "cpu" in str(ops.zeros(1).device).lower()
+    if not profile.allow_slow and on_cpu and hours > 1:
         said += " Use a GPU or TPU (see README.md), or lower `pretraining_steps`"
         raise RuntimeError(f"{said}, or set `allow_slow` to True.")
     return said
