@@ -118,7 +118,7 @@ def guide_masking(profile, vocabulary):
     """
     import keras_hub
 
-    from helpers import preprocessing
+    from helpers import normalization
 
     tokenizer = keras_hub.tokenizers.WordPieceTokenizer(
         vocabulary=vocabulary,
@@ -130,7 +130,7 @@ def guide_masking(profile, vocabulary):
         vocabulary_size=len(vocabulary),
         mask_selection_rate=profile.mask_rate,
         mask_selection_length=profile.predictions_per_sequence,
-        mask_token_id=preprocessing.MASK,
+        mask_token_id=normalization.MASK,
     )
 
     def mask(lines):

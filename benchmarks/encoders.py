@@ -4,25 +4,23 @@
 
 Pretrains encoders and evaluates each on masked words, on which of two sentences is the
 original, on bigram shift, and on sentiment with few labels and with all; and, for
-comparison, models that only count. `sst2`, the task of the Keras guide, is downloaded. The
-evaluation runs cells of the notebooks. Results in `encoders.csv` are not computed again,
-and interrupted trainings resume.
+comparison, models that only count. `sst2`, the task of the Keras guide, is downloaded.
+Results in `encoders.csv` are not computed again, and interrupted trainings resume.
 """
 
 import functools
 import itertools
 import os
 import pathlib
-import re
 import subprocess
 import sys
 
 import common
 import matplotlib.pyplot as plt
-import nbformat
 import numpy as np
 import pandas as pd
-from IPython.core.interactiveshell import InteractiveShell
+import scipy.sparse
+import scipy.special
 from sklearn.linear_model import LogisticRegression
 
 import helpers
@@ -33,16 +31,20 @@ import keras
 import keras_hub
 
 from helpers import (
+    baselines,
     checkpoints,
-    corpora,
+    counting,
+    finetuning,
     masking,
     models,
     normalization,
+    packing,
     plots,
-    preprocessing,
+    pretraining,
+    probes,
     profiles,
-    results,
-    training,
+    records,
+    tasks,
 )
 
 REPOSITORY = common.FOLDER.parent
@@ -67,7 +69,7 @@ INGREDIENTS = {
     BOTH: ({}, True),
 }
 # Epochs with 500 labels, where not 2: the best of 2, 5 and 10 on validation sentences.
-FEW_EPOCHS = {RANDOM: training.SCRATCH_FEW_EPOCHS, "masked words, from scratch": 10}
+FEW_EPOCHS = {RANDOM: finetuning.SCRATCH_FEW_EPOCHS, "masked words, from scratch": 10}
 FEW_EPOCHS |= {COUNTED: 5, "masked words, from counts": 5, "contrastive, from counts": 5}
 COUNTS = "counts of neighbours"
 CONTROLS = (
@@ -80,6 +82,8 @@ CONTROLS = (
 CURVES = *CONTROLS, RANDOM, COUNTED, BOTH
 # Bigram shift: fine-tuned with mean pooling and with attention pooling, and asked directly.
 SHIFTS = "bigram shift (mean)", "bigram shift", "bigram shift (asked)"
+POOLINGS = keras.layers.GlobalAveragePooling1D, probes.AttentionPooling
+SHIFT_EPOCHS = 3
 SHIFT_LABELS = 500  # enough for a regression on one number
 # Models whose accuracy is drawn as horizontal lines, for comparison.
 LEVELS = {"naive Bayes + counted vectors": "--", "counted vectors": "-", COUNTED: "-"}
@@ -102,22 +106,6 @@ COMPUTE = {
 SST2 = RANDOM, BOTH, LONGEST
 
 
-def run_cells(number, names, *words):
-    """Runs a notebook's imports, and the cells that contain these words, with `names`
-    instead of the notebook's variables: the resulting namespace."""
-    path = REPOSITORY / "notebooks" / f"{results.NOTEBOOKS[number]}.ipynb"
-    code = [
-        each.source for each in nbformat.read(path, 4).cells if each.cell_type == "code"
-    ]
-    imports = re.findall(r"^(?:from \S+ )?import (?:\([^)]*\)|.*)$", "\n".join(code), re.M)
-    sources = [*imports, *(next(each for each in code if word in each) for word in words)]
-    shell = InteractiveShell()
-    for source in sources:
-        shell.push(names)  # again, because a cell may have changed them
-        shell.run_cell(source).raise_error()
-    return shell.user_ns
-
-
 def preprocessed(settings):
     """The results of notebooks 1 and 2 for these sizes; runs them if necessary."""
     names = "sequence_length", "hidden_dim", "vocabulary_size", "mask_rate"
@@ -126,29 +114,27 @@ def preprocessed(settings):
     os.environ["TUTORIAL_ARTIFACTS"] = str(KEPT / folder)
     profile = profiles.load_profile(**sizes)
     try:
-        return results.read_preprocessing(profile)
+        return records.read_preprocessing(profile)
     except RuntimeError:
         for number in (1, 2):
-            path = REPOSITORY / "notebooks" / f"{results.NOTEBOOKS[number]}.ipynb"
+            path = REPOSITORY / "notebooks" / f"{records.NOTEBOOKS[number]}.ipynb"
             command = [sys.executable, "-m", "papermill", path, os.devnull]
             command += ["-y", f"OVERRIDES: {sizes}", "--no-progress-bar"]
             subprocess.run(command, check=True)
-    return results.read_preprocessing(profile)
+    return records.read_preprocessing(profile)
 
 
 def pretrain(run, profile, log_frequencies, vectors, rows):
     """The trained encoder and pretraining model, and the seconds that training took."""
     keras.utils.set_random_seed(profile.seed)
-    epochs, steps_per_epoch, _ = training.plan(profile.pretraining_steps)
+    epochs, steps_per_epoch, _ = pretraining.plan(profile.pretraining_steps)
     steps = epochs * steps_per_epoch
     encoder = models.build_encoder(profile)
     if profile.word_vectors:
         models.start_from_vectors(encoder, vectors)
-    model = models.build_pretraining_model(encoder, profile, log_frequencies)
-    optimizer = training.pretraining_optimizer(profile, steps)
-    model.compile(optimizer, **training.compile_options(model.output, profile))
+    model = pretraining.pretraining_model(profile, steps, log_frequencies, encoder=encoder)
     path = KEPT / f"{run}, seed {profile.seed}.npz"
-    saved = checkpoints.Checkpoint(model, path, results.inputs(profile, 3))
+    saved = checkpoints.Checkpoint(model, path, records.inputs(profile, 3))
     done = saved.restore()
     model.fit(
         masking.MaskedBatches(rows, profile, steps, first=done * steps_per_epoch),
@@ -156,95 +142,117 @@ def pretrain(run, profile, log_frequencies, vectors, rows):
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         shuffle=False,
-        callbacks=[training.Progress(), saved],
+        callbacks=[pretraining.Progress(), saved],
         verbose=0,
     )
     return encoder, model, saved.seconds
 
 
-def read_in_context(profile, encoder, model, vocabulary, rows, kept):
+def find_head(model):
+    """The masked-word head of a pretraining model."""
+    for layer in model.layers:
+        if isinstance(layer, keras_hub.layers.MaskedLMHead):
+            return layer
+
+
+def read_in_context(profile, encoder, model, vocabulary, log_frequencies, kept):
     """Loss and accuracy on masked words, and how often the original is preferred."""
-    kinds = keras_hub.layers.MaskedLMHead
-    names = {
-        "profile": profile,
-        "vocabulary": vocabulary,
-        "validation_rows": kept,
-        "training_rows": rows,
-        "encoder": encoder,
-        "head": next(each for each in model.layers if isinstance(each, kinds)),
-        "measured_ids": preprocessing.sentence_rows(
-            corpora.read_task(profile).validation.text, vocabulary, profile
-        ),
-    }
-    words = (
-        "log_frequencies = ",
-        "next_one = ",
-        "whole = ",
-        "def probability",
-        "preferred = ",
+    head = find_head(model)
+    task = tasks.read_task(profile)
+    steps = len(kept) // profile.batch_size
+    validation = masking.MaskedBatches(kept, profile, steps, salt=1)
+    rows = packing.sentence_rows(task.validation.text[:2000], vocabulary, profile)
+    rng = profiles.random_stream(profile.seed, "swaps")
+    original, swapped, place = probes.swap_neighbours(rows, vocabulary, rng)
+    unshifted = pd.concat([task.train.text, task.validation.text])
+    shifts = (
+        probes.bigram_shift(unshifted, vocabulary, profile),
+        probes.bigram_shift(task.test.text, vocabulary, profile),
     )
-    to_count = not is_recorded(COUNTS, 0, "loss")
-    found = run_cells(3, names, *words, *["counted = "] * to_count)
-    names |= {name: found[name] for name in ("evidence", "whole", "begins")}
-    names["normalization"] = normalization
-    words = "def encode(", "def swap", "unshifted = "
-    shifted = run_cells(4, names, *words, *["def best_swap"] * to_count)
-    if to_count:
-        figures = {
-            "loss": found["counted_loss"],
-            "hidden words": 100 * found["counted_accuracy"],
-            "original": found["preferred"]["counts of pairs"],
-            "bigram shift (asked)": shifted["pairs_accuracy"],
-        }
+    if not is_recorded(COUNTS, 0, "loss"):
+        pairs = scipy.sparse.load_npz(records.path(profile, "next_one.npz"))
+        evidence = counting.pair_evidence(pairs, np.exp(log_frequencies))
+        loss, accuracy = counts_of_neighbours(validation, evidence, log_frequencies)
+        preferred = probes.share_preferred(
+            probes.pair_score(evidence, original, place),
+            probes.pair_score(evidence, swapped, place),
+        )
+        figures = {"loss": loss, "hidden words": 100 * accuracy, "original": preferred}
+        (train, labels), (test, answers) = shifts
+        regression = LogisticRegression()
+        regression.fit(probes.best_swap(train, evidence, vocabulary), labels)
+        tested = probes.best_swap(test, evidence, vocabulary)
+        figures["bigram shift (asked)"] = 100 * regression.score(tested, answers)
         record(COUNTS, 0, figures)
-    measured = model.evaluate(found["validation"], verbose=0, return_dict=True)
+    measured = model.evaluate(validation, verbose=0, return_dict=True)
     name = "masked_words_" if profile.neighbour_weight else ""
     return {
         "loss": measured[f"{name}cross_entropy"],
         "hidden words": 100 * measured[f"{name}accuracy"],
-        "original": found["preferred"]["encoder"],
-        "bigram shift (asked)": asked_shift(names["encoder"], names["head"], shifted),
+        "original": probes.share_preferred(
+            probes.log_probability(encoder, head, original, place),
+            probes.log_probability(encoder, head, swapped, place),
+        ),
+        "bigram shift (asked)": asked_shift(encoder, head, vocabulary, profile, *shifts),
     }
 
 
-def asked_shift(encoder, head, shifted):
+def counts_of_neighbours(validation, evidence, log_frequencies):
+    """Loss and accuracy on masked words of a prediction from both neighbours."""
+    losses = []
+    correct = []
+    for step in range(len(validation)):
+        features, labels, weights = validation[step]
+        row, place = np.nonzero(weights["masked_words"])
+        scores = counting.neighbour_scores(
+            features["token_ids"][row],
+            features["mask_positions"][row, place],
+            evidence,
+            log_frequencies,
+        )
+        answers = labels["masked_words"][row, place]
+        of_answers = scores[np.arange(len(row)), answers]
+        losses.append(scipy.special.logsumexp(scores, axis=1) - of_answers)
+        correct.append(scores.argmax(axis=1) == answers)
+    return np.concatenate(losses).mean(), np.concatenate(correct).mean()
+
+
+def asked_shift(encoder, head, vocabulary, profile, train, test):
     """Accuracy on bigram shift of a regression on one number for each sentence: how much
     the log-probabilities of two words, each masked in turn, can rise by swapping them."""
     place, word = (keras.Input((1,), dtype="int32") for _ in range(2))
-    loss = training.cross_entropy(word, head(encoder.output, place))
+    loss = pretraining.cross_entropy(word, head(encoder.output, place))
     model = keras.Model([encoder.input, place, word], loss)
+    is_word = probes.is_word(vocabulary)
+    begins = probes.begins_word(vocabulary)
 
     def losses(rows, first):
         every, total = np.arange(len(rows)), 0
         for at in first, first + 1:
             masked, words = rows.copy(), rows[every, at]
-            masked[every, at] = preprocessing.MASK
+            masked[every, at] = normalization.MASK
             inputs = [masked, at[:, None], words[:, None]]
             total = total + model.predict(inputs, 256, verbose=0)[:, 0]
         return total
 
     def most_gained(rows):
         gained, used = np.zeros((len(rows), 1)), np.count_nonzero(rows, axis=1)
-        for shorter, length in itertools.pairwise(
-            (0, *shifted["profile"].sentence_lengths)
-        ):
-            of = np.flatnonzero((shorter < used) & (used <= length))
-            some = np.pad(rows[of, :length], ((0, 0), (0, 1)))
-            one, other, after = some[:, :-2], some[:, 1:-1], some[:, 2:]
-            whole = shifted["whole"][one] & shifted["whole"][other]
-            row, first = np.nonzero(whole & shifted["begins"][after])
-            texts = some[row, :-1]
+        for shorter, length in itertools.pairwise((0, *profile.sentence_lengths)):
+            group = np.flatnonzero((shorter < used) & (used <= length))
+            padded = np.pad(rows[group, :length], ((0, 0), (0, 1)))
+            one, other, after = padded[:, :-2], padded[:, 1:-1], padded[:, 2:]
+            row, first = np.nonzero(is_word[one] & is_word[other] & begins[after])
+            texts = padded[row, :-1]
             every, swapped = np.arange(len(row)), texts.copy()
             swapped[every, first] = texts[every, first + 1]
             swapped[every, first + 1] = texts[every, first]
             gain = losses(texts, first) - losses(swapped, first)
-            np.maximum.at(gained[:, 0], of[row], gain)
+            np.maximum.at(gained[:, 0], group[row], gain)
         return gained
 
-    few, labels = shifted["shift_train"][:SHIFT_LABELS], shifted["shift_labels"]
-    regression = LogisticRegression().fit(most_gained(few), labels[:SHIFT_LABELS])
-    tested = most_gained(shifted["shift_test"])
-    return 100 * regression.score(tested, shifted["shift_answers"])
+    few, labels = train[0][:SHIFT_LABELS], train[1][:SHIFT_LABELS]
+    regression = LogisticRegression().fit(most_gained(few), labels)
+    return 100 * regression.score(most_gained(test[0]), test[1])
 
 
 def sentences(task, labels, seed):
@@ -252,7 +260,7 @@ def sentences(task, labels, seed):
     draws = range(DRAWS * seed, DRAWS * (seed + 1))
     if labels is None:
         return [task.train]
-    return [corpora.draw_few(task.train, labels, draw) for draw in draws]
+    return [tasks.draw_few(task.train, labels, draw) for draw in draws]
 
 
 def epochs_for(labels, total, few, every):
@@ -273,10 +281,12 @@ def start(run, settings, pretrained, seed, reading=True):
         return (profile, None, vocabulary), {}
     figures = {}
     if pretrained:
-        log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
+        log_frequencies = packing.log_frequencies(rows, len(vocabulary))
         encoder, model, seconds = pretrain(run, profile, log_frequencies, vectors, rows)
         if reading:
-            figures = read_in_context(profile, encoder, model, vocabulary, rows, kept)
+            figures = read_in_context(
+                profile, encoder, model, vocabulary, log_frequencies, kept
+            )
         figures["seconds"] = seconds
     else:
         keras.utils.set_random_seed(seed)
@@ -288,36 +298,42 @@ def start(run, settings, pretrained, seed, reading=True):
 def bigram_shift(profile, encoder, vocabulary):
     """Accuracy at detecting sentences with two words swapped, after fine-tuning with mean
     pooling and with attention pooling."""
-    names = {"profile": profile, "vocabulary": vocabulary, "pretrained": encoder}
-    names["normalization"] = normalization
-    words = "def encode(", "def swap", "unshifted = ", "class Attention", "SHIFT_EPOCHS = "
-    mean = names | {"AttentionPooling": keras.layers.GlobalAveragePooling1D}
-    return {
-        "bigram shift (mean)": run_cells(4, mean, *words)["shift_accuracy"],
-        "bigram shift": run_cells(4, names, *words)["shift_accuracy"],
-    }
+    task = tasks.read_task(profile)
+    unshifted = pd.concat([task.train.text, task.validation.text])
+    train, labels = probes.bigram_shift(unshifted, vocabulary, profile)
+    test, answers = probes.bigram_shift(task.test.text, vocabulary, profile)
+    figures = {}
+    for name, pool in zip(SHIFTS, POOLINGS, strict=False):
+        model = finetuning.train_classifier(
+            profile, train, labels, profile.seed, SHIFT_EPOCHS, encoder, pool=pool
+        )
+        predicted = models.class_probabilities(model, test).argmax(axis=1)
+        figures[name] = 100 * np.mean(predicted == answers)
+    return figures
 
 
 def sentiment(profile, encoder, vocabulary, labels, few=None):
     """Accuracy after fine-tuning on these numbers of labels, and with naive Bayes added.
     With 500 labels it takes `few` epochs, by default as many as with all."""
-    names = {"profile": profile, "vocabulary": vocabulary, "units": {}}
-    found = run_cells(4, names, "def encode(", "def added")
-    task, figures = found["task"], {}
-    ids, answers = found["encode"](task.test)
+    task = tasks.read_task(profile)
+    ids = packing.sentence_rows(task.test.text, vocabulary, profile)
+    answers = task.test.label.to_numpy()
     few = few or profile.finetuning_epochs
+    figures = {}
     for number in labels:
         accuracies = []
         for train in sentences(task, number, profile.seed):
             epochs = epochs_for(len(train), len(task.train), few, profile.finetuning_epochs)
-            data = found["encode"](train)
-            model = training.train_classifier(profile, *data, profile.seed, epochs, encoder)
-            probabilities = training.class_probabilities(model, ids)
+            train_ids = packing.sentence_rows(train.text, vocabulary, profile)
+            model = finetuning.train_classifier(
+                profile, train_ids, train.label.to_numpy(), profile.seed, epochs, encoder
+            )
+            probabilities = models.class_probabilities(model, ids)
             accuracies.append(np.mean(probabilities.argmax(axis=1) == answers))
         figures[f"{number or 'all'} labels"] = 100 * np.mean(accuracies)
     if None in labels:
-        bayes = run_cells(1, names | {"task": task}, "def clean", "def naive_bayes")
-        both = found["added"](bayes["bayes_all"], np.log(np.maximum(probabilities, 1e-9)))
+        (bayes,) = baselines.naive_bayes(task.train, [task.test], profile)
+        both = baselines.added(bayes, np.log(np.maximum(probabilities, 1e-9)))
         correct = both.argmax(axis=1) == answers
         figures["all labels + naive Bayes"] = 100 * np.mean(correct)
     return figures
@@ -327,32 +343,42 @@ def evaluate_controls(seed, labels, **settings):
     """Accuracies of the models that only count, and of a frozen ready-made encoder."""
     vocabulary, *_ = preprocessed({})
     profile = profiles.load_profile(seed=seed, **settings)
-    task = corpora.read_task(profile)
-    names = {"profile": profile, "vocabulary": vocabulary, "task": task, "units": {}}
-    words = "def clean", "def multi_hot", "def train_bag", "def naive_bayes", "def score"
-    one = run_cells(1, names, *words)
-    four = run_cells(4, names, "def encode(", "def mean_vectors", "def added")
-    answers, figures = task.test.label.to_numpy(), {}
+    task = tasks.read_task(profile)
+    answers = task.test.label.to_numpy()
+    topics = np.load(records.path(profiles.load_profile(), "topic_vectors.npy"))
+    counted = {}
+    for part in task[:3]:
+        rows = packing.sentence_rows(part.text, vocabulary, profile)
+        counted.append(
+            dict(zip(part.text, counting.mean_vectors(rows, topics), strict=True))
+        )
+    counted = counted[0] | counted[1] | counted[2]
     ready_made = minilm_vectors(profile.task)
+    figures = {}
     for number in labels:
         for train in sentences(task, number, seed):
             epochs = epochs_for(
-                len(train), len(task.train), one["FEW_EPOCHS"], one["EPOCHS"]
+                len(train), len(task.train), baselines.FEW_EPOCHS, baselines.EPOCHS
             )
-            _, counted = one["naive_bayes"](train, task.validation, task.test)
-            topics = four["regress"](train)
-            correct = {"bag of words": one["score"](train, epochs, seed)[1]}
-            regression = regression_on(ready_made, task, train)
-            tested = np.stack([ready_made[text] for text in task.test.text])
-            correct["all-MiniLM-L6-v2, frozen"] = regression.predict(tested) == answers
-            scores = {"naive Bayes": counted, "counted vectors": topics}
-            scores["naive Bayes + counted vectors"] = four["added"](counted, topics)
-            for name, each in scores.items():
-                correct[name] = each.argmax(axis=1) == answers
-            for name, each in correct.items():
+            bag = baselines.BagOfWords(
+                train.text, train.label.to_numpy(), profile, seed, epochs
+            )
+            (bayes,) = baselines.naive_bayes(train, [task.test], profile)
+            by_topics = regression_on(counted, task, train, baselines.STRENGTHS)
+            scores = {
+                "bag of words": bag.logits(task.test.text),
+                "naive Bayes": bayes,
+                "counted vectors": by_topics,
+                "naive Bayes + counted vectors": baselines.added(bayes, by_topics),
+                "all-MiniLM-L6-v2, frozen": regression_on(
+                    ready_made, task, train, (0.3, 1, 3, 10, 30, 100)
+                ),
+            }
+            for name, of_classes in scores.items():
                 key = name, f"{number or 'all'} labels"
-                figures.setdefault(key, []).append(100 * np.mean(each))
-    return {key: np.mean(each) for key, each in figures.items()}
+                correct = of_classes.argmax(axis=1) == answers
+                figures.setdefault(key, []).append(100 * np.mean(correct))
+    return {key: np.mean(accuracies) for key, accuracies in figures.items()}
 
 
 @functools.cache
@@ -367,7 +393,7 @@ def minilm_vectors(name):
     pad = tokenizer.pad_token_id
     pack = keras_hub.layers.StartEndPacker(MINILM_LENGTH, begin, end, pad_value=pad)
     vectors = {}
-    for part in corpora.read_task(profiles.load_profile(task=name))[:3]:
+    for part in tasks.read_task(profiles.load_profile(task=name))[:3]:
         ids = keras.ops.convert_to_numpy(pack(tokenizer(part.text.tolist())))
         mask = (ids != pad).astype("int32")
         lengths = mask.sum(axis=1)
@@ -385,15 +411,16 @@ def minilm_vectors(name):
     return vectors
 
 
-def regression_on(vectors, task, train):
-    """A regression whose penalty is chosen on the validation sentences."""
-    x, held_out = (
-        np.stack([vectors[text] for text in part.text]) for part in (train, task.validation)
+def regression_on(vectors, task, train, strengths):
+    """Log-probabilities for test of a regression on the sentences' vectors."""
+    inputs, validation, test = (
+        np.stack([vectors[text] for text in part.text])
+        for part in (train, task.validation, task.test)
     )
-    strengths = (0.3, 1, 3, 10, 30, 100)
-    kinds = [LogisticRegression(C=strength, max_iter=3000) for strength in strengths]
-    fits = [kind.fit(x, train.label) for kind in kinds]
-    return max(fits, key=lambda fit: fit.score(held_out, task.validation.label))
+    fit = baselines.regression(
+        inputs, train.label, validation, task.validation.label, strengths
+    )
+    return fit.predict_log_proba(test)
 
 
 def record(run, seed, figures):
@@ -481,7 +508,7 @@ def draw_compute(found):
 def draw_labels(found):
     """Draws accuracy against the number of labels: means, and the range over seeds."""
     found = found[found.metric.str.fullmatch(r"\w+ labels")]
-    total = len(corpora.read_task(profiles.load_profile()).train)
+    total = len(tasks.read_task(profiles.load_profile()).train)
     count = found.metric.str.removesuffix(" labels").replace("all", str(total)).astype(int)
     _, axis = plt.subplots(figsize=(7.5, 4))
     for run in CURVES:

@@ -109,7 +109,7 @@ def count(profile, name):
     """The cost of a profile's pretraining step on a card: a dict."""
     numbers = re.search(r"major: (\d+).*memory_size: (\d+)", CARDS[name], re.DOTALL)
     capability, size = map(int, numbers.groups())
-    # As in `training.use_devices`
+    # As in `hardware.use_devices`
     precision = profile.precision if capability >= 8 else "float32"
     keras.config.set_dtype_policy(precision.replace("bfloat16", "mixed_bfloat16"))
     lowered = tpu.lower_step(*tpu.pretraining(profile), True, [card(name)], "cuda")

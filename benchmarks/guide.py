@@ -23,7 +23,7 @@ helpers.choose_backend("jax")
 import keras
 import tensorflow as tf
 
-from helpers import corpora, models, profiles, results, training
+from helpers import corpora, models, pretraining, profiles, records
 
 MINUTES = 2, 4, 8, 12, 20
 LINE = 140  # characters, which just fit into a row, so that no text is lost
@@ -63,7 +63,7 @@ def guide_model(profile):
     model = models.build_pretraining_model(encoder, profile, unknown)
     model.compile(
         optimizer=keras.optimizers.AdamW(RATE),
-        loss={"masked_words": training.cross_entropy},
+        loss={"masked_words": pretraining.cross_entropy},
         weighted_metrics={"masked_words": ["accuracy"]},
     )
     return model
@@ -103,7 +103,7 @@ def show():
     """Tabulates the seconds in which each recipe reaches a goal, and their ratio."""
     guide, found = pd.read_csv(FIGURES), pd.read_csv(encoders.FIGURES)
     encoders.preprocessed({})  # selects the folder of the notebooks' records
-    counting = results.read_record(profiles.load_profile(), 2)["vectors seconds"]
+    counting = records.read_record(profiles.load_profile(), 2)["vectors seconds"]
     ours = found[found.run.isin(OURS)].pivot_table("value", "run", "metric")
     ours = ours.sort_values("seconds")
     ours.seconds += counting

@@ -30,11 +30,11 @@ def prepare():
     import helpers
 
     helpers.choose_backend("jax")
-    from helpers import corpora, preprocessing, profiles
+    from helpers import corpora, profiles, wordpieces
 
     profile = profiles.load_profile(**SIZE)
     texts = list(corpora.read_corpus(profile))
-    return profile, texts, preprocessing.learn_vocabulary(texts, profile)
+    return profile, texts, wordpieces.learn_vocabulary(texts, profile)
 
 
 def endless(make):
@@ -44,14 +44,14 @@ def endless(make):
 
 
 def ours():
-    from helpers import masking, preprocessing
+    from helpers import masking, packing
 
     profile, texts, vocabulary = prepare()
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "rows.bin")
-        preprocessing.store_rows(texts, vocabulary, profile, path)
+        packing.store_rows(texts, vocabulary, profile, path)
         # A memory-mapped file stays readable after it is deleted.
-        rows, *_ = preprocessing.open_rows(profile, path)
+        rows, *_ = packing.open_rows(profile, path)
     del texts
     batches = masking.MaskedBatches(rows, profile, steps=1)  # it has any number
     return (batches[number] for number in itertools.count()), 0.0

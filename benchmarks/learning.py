@@ -20,7 +20,7 @@ helpers.choose_backend("jax")
 import keras
 from keras import ops
 
-from helpers import corpora, masking, preprocessing, profiles, training
+from helpers import finetuning, masking, models, packing, pretraining, profiles, tasks
 
 STEPS, BETWEEN, BATCH = 1000, 100, 16
 MEASURED = 512  # rows
@@ -40,9 +40,9 @@ def build(name, precision, vocabulary, vectors, rows):
     profile = profiles.load_profile(name, **SETTINGS)
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(profile.seed)
-    frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
+    frequencies = packing.log_frequencies(rows, len(vocabulary))
     start = vectors if profile.word_vectors else None
-    model = training.pretraining_model(profile, STEPS, frequencies, start)
+    model = pretraining.pretraining_model(profile, STEPS, frequencies, start)
     return profile, model, precision
 
 
@@ -54,7 +54,7 @@ def measure(model, rows):
         rows, profile, MEASURED // BATCH
     ):
         found = model.predict_on_batch(features)["masked_words"]
-        loss = training.cross_entropy(labels["masked_words"], found)
+        loss = pretraining.cross_entropy(labels["masked_words"], found)
         chosen = weights["masked_words"] > 0
         losses.append(ops.convert_to_numpy(loss)[chosen])
     return float(np.concatenate(losses).mean())
@@ -63,16 +63,16 @@ def measure(model, rows):
 def finetune(profile, model, vocabulary):
     """Test accuracy after fine-tuning on all labels, in percent."""
     encoder = model.get_layer(f"{profile.encoder}_encoder")
-    task = corpora.read_task(profile)
+    task = tasks.read_task(profile)
     sides = [
-        (preprocessing.sentence_rows(side.text, vocabulary, profile), side.label.to_numpy())
+        (packing.sentence_rows(side.text, vocabulary, profile), side.label.to_numpy())
         for side in (task.train, task.test)
     ]
     epochs = profile.finetuning_epochs
-    classifier = training.train_classifier(
+    classifier = finetuning.train_classifier(
         profile, *sides[0], profile.seed, epochs, encoder
     )
-    found = training.class_probabilities(classifier, sides[1][0])
+    found = models.class_probabilities(classifier, sides[1][0])
     return 100 * np.mean(found.argmax(axis=1) == sides[1][1])
 
 
@@ -101,7 +101,7 @@ if __name__ == "__main__":
             keras.config.set_dtype_policy(precision)
             if step:
                 batches = masking.MaskedBatches(rows, profile, BETWEEN, step - BETWEEN)
-                callbacks = [training.Progress()]  # stops a diverged training
+                callbacks = [pretraining.Progress()]  # stops a diverged training
                 model.fit(batches, shuffle=False, verbose=0, callbacks=callbacks)
             found.append({"run": run, "steps": step, "loss": measure(model, kept)})
             report(found)

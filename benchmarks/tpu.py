@@ -31,7 +31,7 @@ import keras
 import numpy as np
 from jax.experimental import topologies
 
-from helpers import masking, models, profiles, training
+from helpers import finetuning, masking, models, pretraining, profiles
 
 # Topology; bfloat16 operations and bytes of memory traffic a second, as stated by Google
 CHIPS = {
@@ -50,31 +50,31 @@ FIGURES = common.FOLDER / "tpu.csv"
 KEYS = ["profile", "phase", "chip", "chips", "shared"]
 
 
-def pretraining(profile):
+def pretraining_step(profile):
     """The model of notebook 3, and a batch for it."""
     frequencies = np.zeros(profile.vocabulary_size, "float32")
-    model = training.pretraining_model(profile, profile.pretraining_steps, frequencies)
+    model = pretraining.pretraining_model(profile, profile.pretraining_steps, frequencies)
     rows = np.full((profile.batch_size, profile.sequence_length), 1000)
     return model, masking.MaskedBatches(rows, profile, steps=1)[0]
 
 
-def finetuning(profile):
+def finetuning_step(profile):
     """The classifier of notebook 4, with two classes, and a batch for it."""
-    encoder = models.build_encoder(profile, training.FINETUNING_DROPOUT)
-    model = models.build_classifier(encoder, 2, training.FINETUNING_DROPOUT)
+    encoder = models.build_encoder(profile, finetuning.FINETUNING_DROPOUT)
+    model = models.build_classifier(encoder, 2, finetuning.FINETUNING_DROPOUT)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = dataclasses.replace(profile, optimizer="adamw")
-    optimizer = training.pretraining_optimizer(optimizer, profile.pretraining_steps)
+    optimizer = pretraining.pretraining_optimizer(optimizer, profile.pretraining_steps)
     model.compile(optimizer, loss, metrics=["accuracy"])
-    sentences = training.FINETUNING_BATCH_SIZE
+    sentences = finetuning.FINETUNING_BATCH_SIZE
     token_ids = np.ones((sentences, profile.sentence_lengths[-1]), "int32")
     return model, (token_ids, np.ones(sentences, "int32"))
 
 
 PHASES = {
-    "pretraining": (pretraining, True),
-    "measuring": (pretraining, False),
-    "fine-tuning": (finetuning, True),
+    "pretraining": (pretraining_step, True),
+    "measuring": (pretraining_step, False),
+    "fine-tuning": (finetuning_step, True),
 }
 # The order of the table's rows
 ORDER = ["full", "guide", *PHASES, *CHIPS, 1, 4, "batch", "weights"]

@@ -52,15 +52,15 @@ def ours():
     backend = helpers.choose_backend()
     import keras
 
-    from helpers import masking, preprocessing, profiles, training
+    from helpers import masking, normalization, packing, pretraining, profiles
 
     profile = profiles.load_profile("sample")
     keras.utils.set_random_seed(profile.seed)
     size, shape = profile.vocabulary_size, (4000, profile.sequence_length)
-    words = len(preprocessing.SPECIAL_TOKENS), size
+    words = len(normalization.SPECIAL_TOKENS), size
     rows = np.random.default_rng(0).integers(*words, shape, "int32")
-    model = training.pretraining_model(
-        profile, profile.pretraining_steps, preprocessing.log_frequencies(rows, size)
+    model = pretraining.pretraining_model(
+        profile, profile.pretraining_steps, packing.log_frequencies(rows, size)
     )
     batches = masking.MaskedBatches(rows, profile, STEPS)
     square = keras.random.normal((2048, 2048))

@@ -5,24 +5,14 @@
 
 import atexit
 import contextlib
-import glob
 import os
-import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-import uuid
 import warnings
 
 from tqdm import tqdm
-
-ON_DRIVE = "/content/drive/MyDrive/pretraining-tutorial"
-
-# An unfinished file that nobody has written to for so many seconds was left by a process
-# that was killed.
-ABANDONED = 3600
 
 # A program that passes its input on to the terminal, unless it ends in a zero.
 SHOW_UNLESS_FINISHED = """
@@ -32,6 +22,34 @@ said = sys.stdin.buffer.read()
 if not said.endswith(b"\\0"):
     sys.stderr.buffer.write(said)
 """
+
+
+def begin(name, overrides, drive=False, cpu_devices=None):
+    """What every notebook begins with: imports Keras, on JAX unless `KERAS_BACKEND` says
+    otherwise.
+
+    Args:
+        name: string, the profile's name.
+        overrides: dict, settings that replace the profile's.
+        drive: bool, whether to keep results on Google Drive, in Colab.
+        cpu_devices: int, as how many virtual devices JAX takes the CPU, in notebook 6,
+            which needs JAX; by default as one.
+
+    Returns:
+        The `Profile`, and whether it is `sample`, of which the text speaks.
+    """
+    if cpu_devices:
+        # JAX reads these when it starts. Devices need threads enough for all of them.
+        flags = os.environ.get("XLA_FLAGS", "")
+        flags += f" --xla_force_host_platform_device_count={cpu_devices}"
+        os.environ |= {"XLA_FLAGS": flags, "KERAS_BACKEND": "jax"}
+        os.environ["NPROC"] = str(2 * cpu_devices)
+    choose_backend()
+    from helpers import profiles, records
+
+    records.keep_on_drive(drive)
+    profile = profiles.load_profile(name, **overrides)
+    return profile, profiles.is_sample(profile)
 
 
 def choose_backend(default="jax"):
@@ -82,37 +100,6 @@ def _silent_stderr():
         os.dup2(saved, 2)
         os.close(saved)
         shower.communicate()
-
-
-@contextlib.contextmanager
-def writing(path):
-    """Writes a binary file atomically: to a temporary file, which replaces `path` when it
-    is complete; on failure the old file is kept. Two processes may write the same file: the
-    last one wins. On Google Drive, whose bin would keep the old file, that is emptied
-    first."""
-    path = pathlib.Path(path)
-    for left in unfinished(path):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                left.unlink()
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    if path.is_relative_to(ON_DRIVE) and path.exists():
-        os.truncate(path, 0)
-    partial.replace(path)
-
-
-def unfinished(path):
-    """The temporary files that processes which write `path` have now, or have left."""
-    path = pathlib.Path(path)
-    return [*path.parent.glob(f"{glob.escape(path.name)}.*.partial")]
 
 
 def progress(**options):

@@ -7,8 +7,7 @@ import time
 import keras
 import numpy as np
 
-import helpers
-from helpers import profiles
+from helpers import profiles, storage
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -33,14 +32,15 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(self, model, path, settings, every=60.0):
         super().__init__()
         self.set_model(model)
-        self.path, self.every = pathlib.Path(path), every
+        self.path = pathlib.Path(path)
+        self.every = every
         self.settings = json.loads(json.dumps(settings))
         model.optimizer.build(model.trainable_variables)
         self.start = self.state()
 
     def variables(self):
         """Everything that the next step depends on, the seeds of dropout included."""
-        return [*self.model.variables, *self.model.optimizer.variables]
+        return self.model.variables + self.model.optimizer.variables
 
     def state(self):
         """Copies of their values: a training step donates (overwrites) its inputs."""
@@ -52,11 +52,12 @@ class Checkpoint(keras.callbacks.Callback):
         Raises:
             ValueError: the checkpoint has other settings, or is damaged (says `zipfile`).
         """
-        state, saved = self.start, {"epoch": 0, "history": {}, "seconds": 0.0}
+        state = self.start
+        saved = {"epoch": 0, "history": {}, "seconds": 0.0}
         if self.path.exists() and not self.path.stat().st_size:
-            # Interrupted between emptying and replacing: see `helpers.writing`.
+            # Interrupted between emptying and replacing: see `storage.writing`.
             newest = max(
-                helpers.unfinished(self.path), key=lambda path: path.stat().st_mtime
+                storage.unfinished(self.path), key=lambda path: path.stat().st_mtime
             )
             newest.replace(self.path)
         if self.path.exists():
@@ -68,15 +69,20 @@ class Checkpoint(keras.callbacks.Callback):
                 raise ValueError(f"{self.path} has other settings ({differ}): {advice}.")
         for variable, value in zip(self.variables(), state, strict=True):
             variable.assign(value)
-        self.history, self.seconds = saved["history"], saved["seconds"]
+        self.history = saved["history"]
+        self.seconds = saved["seconds"]
         return saved["epoch"]
 
     def save(self, epoch):
         """Saves the state after `epoch` epochs."""
-        names = "settings", "history", "seconds"
-        saved = {"epoch": epoch, **{name: getattr(self, name) for name in names}}
+        saved = {
+            "epoch": epoch,
+            "settings": self.settings,
+            "history": self.history,
+            "seconds": self.seconds,
+        }
         arrays = {str(number): array for number, array in enumerate(self.state())}
-        with helpers.writing(self.path) as file:
+        with storage.writing(self.path) as file:
             np.savez(file, saved=json.dumps(saved), **arrays)
 
     def on_train_begin(self, logs=None):

@@ -27,7 +27,8 @@ def finding(name, value, low=-math.inf, high=math.inf, *, written):
     stops with an AssertionError. Otherwise it is the path of a file, to which each figure
     is appended as a line of JSON, whatever its value.
     """
-    value, mode = float(value), os.environ.get("TUTORIAL_FINDINGS", "")
+    value = float(value)
+    mode = os.environ.get("TUTORIAL_FINDINGS", "")
     if mode not in ("", "raise"):
         with open(mode, "a", encoding="utf-8") as file:
             file.write(json.dumps({"finding": name, "value": value}) + "\n")

@@ -19,7 +19,7 @@ def register(kind):
 
 def matched(backbone, preprocessor):
     """Both, unless the tokenizer has another number of word pieces: then a ValueError."""
-    size = backbone.sizes["vocabulary_size"]
+    size = backbone.vocabulary_size
     if preprocessor and preprocessor.tokenizer.pieces != size:
         pieces = f"The tokenizer has {preprocessor.tokenizer.pieces} word pieces"
         raise ValueError(f"{pieces}, the encoder {size}.")

@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 
-from helpers.normalization import MASK, SPECIAL_TOKENS
-from helpers.preprocessing import NEVER_HIDDEN
+from helpers.normalization import MASK, NEVER_HIDDEN, SPECIAL_TOKENS
 
 # As in BERT (Devlin et al., 2019, section 3.1), and by default in KerasHub: a chosen token
 # becomes [MASK] in 80 % of cases and a random token in 10 %, and stays in the other 10 %.
 # Unlike there, the random token is never a special one: [PAD] would hide it from attention.
-MASK_TOKEN_RATE, RANDOM_TOKEN_RATE = 0.8, 0.1
+MASK_TOKEN_RATE = 0.8
+RANDOM_TOKEN_RATE = 0.1
 
 
 class MaskedBatches(keras.utils.PyDataset):
@@ -33,35 +33,50 @@ class MaskedBatches(keras.utils.PyDataset):
 
     def __init__(self, rows, profile, steps, first=0, salt=0):
         super().__init__()
-        self.rows, self.profile, self.steps, self.first = rows, profile, steps, first
-        self.seed, self.order = (profile.seed, salt), (None, None)
+        self.rows = rows
+        self.profile = profile
+        self.steps = steps
+        self.first = first
+        self.salt = salt
+        # Rows are drawn one by one, or in pairs of neighbours.
+        self.unit = 2 if profile.neighbour_weight else 1
+        self.units_in_batch = profile.batch_size // self.unit
+        self.pass_number = None  # of the order that is kept
+        self.order = None
 
     def __len__(self):
         return self.steps
 
     def __getitem__(self, step):
-        # Rows are drawn one by one, or in pairs of neighbours.
-        together = 2 if self.profile.neighbour_weight else 1
-        draws, units = self.profile.batch_size // together, len(self.rows) // together
-        number, place = divmod(self.first + step, units // draws)
-        if self.order[0] != number:
-            rng = np.random.default_rng((*self.seed, 0, number))
-            self.order = number, rng.permutation(units)
-        drawn = self.order[1][place * draws : (place + 1) * draws, None]
-        rows = self.rows[(together * drawn + np.arange(together)).ravel()]
-        rng = np.random.default_rng((*self.seed, 1, self.first + step))
-        features, words, weights = hide(rows.astype("int32"), self.profile, rng)
-        labels, weights = {"masked_words": words}, {"masked_words": weights}
+        number = self.first + step
+        rows = self.rows[self.rows_of_batch(number)].astype("int32")
+        rng = np.random.default_rng((self.profile.seed, self.salt, 1, number))
+        features, words, weights = hide(rows, self.profile, rng)
+        labels = {"masked_words": words}
+        weights = {"masked_words": weights}
         if self.profile.neighbour_weight:
-            labels["neighbours"] = np.arange(draws, dtype="int32")
-            weights["neighbours"] = np.ones(draws, dtype="float32")
+            labels["neighbours"] = np.arange(self.units_in_batch, dtype="int32")
+            weights["neighbours"] = np.ones(self.units_in_batch, dtype="float32")
         return features, labels, weights
+
+    def rows_of_batch(self, number):
+        """The numbers of the rows in a batch: int `(batch,)`."""
+        units = len(self.rows) // self.unit
+        pass_number, place = divmod(number, units // self.units_in_batch)
+        if self.pass_number != pass_number:
+            rng = np.random.default_rng((self.profile.seed, self.salt, 0, pass_number))
+            self.order = rng.permutation(units)
+            self.pass_number = pass_number
+        first = place * self.units_in_batch
+        drawn = self.order[first : first + self.units_in_batch, None]
+        return (self.unit * drawn + np.arange(self.unit)).ravel()
 
 
 def hide(token_ids, profile, rng):
     """Masks tokens in rows, int32 `(batch, sequence)`, with one sort for the whole batch:
     features, labels and weights of the masked words, as in `MaskedBatches`."""
-    length, predictions = token_ids.shape[1], profile.predictions_per_sequence
+    length = token_ids.shape[1]
+    predictions = profile.predictions_per_sequence
     candidate = ~np.isin(token_ids, NEVER_HIDDEN)
     wanted = np.ceil(profile.mask_rate * candidate.sum(axis=1, keepdims=True))
     # A random score for each token, higher for special ones: the lowest are chosen.
@@ -73,8 +88,9 @@ def hide(token_ids, profile, rng):
     positions[~chosen] = 0
     labels = np.take_along_axis(token_ids, positions, axis=1) * chosen
     dice = rng.random(labels.shape, dtype="float32")
-    words = len(SPECIAL_TOKENS), profile.vocabulary_size
-    others = rng.integers(*words, size=labels.shape, dtype="int32")
+    others = rng.integers(
+        len(SPECIAL_TOKENS), profile.vocabulary_size, size=labels.shape, dtype="int32"
+    )
     shown = np.where(dice < MASK_TOKEN_RATE + RANDOM_TOKEN_RATE, others, labels)
     shown = np.where(dice < MASK_TOKEN_RATE, MASK, shown)
     row, column = np.nonzero(chosen)

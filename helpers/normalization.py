@@ -2,6 +2,7 @@
 words and duplicates."""
 
 import functools
+import itertools
 
 import tensorflow as tf
 import tensorflow_text as tf_text
@@ -9,6 +10,8 @@ import tensorflow_text as tf_text
 # Every vocabulary begins with these, in this order.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(5)
+# Not [UNK], which stands for a word and may be masked.
+NEVER_HIDDEN = (PAD, CLS, SEP, MASK)
 
 # RE2 patterns (https://github.com/google/re2/wiki/Syntax). Unicode spaces and control
 # characters end a word; so does the zero-width space, as in Thai and Khmer.
@@ -80,35 +83,40 @@ def as_tokenizer(vocabulary, lowercase, strip_accents):
     if lowercase:
         folding.append(normalizers.Lowercase())
     if strip_accents:
-        accent = normalizers.Replace(Regex(ACCENT), "")
-        folding += [normalizers.NFD(), accent, normalizers.NFC()]
-    known = {*"".join(vocabulary)}
+        folding.append(normalizers.NFD())
+        folding.append(normalizers.Replace(Regex(ACCENT), ""))
+        folding.append(normalizers.NFC())
+    known = set("".join(vocabulary))
     before, after = _differences(
         normalizers.Sequence(folding), lowercase, strip_accents, known
     )
     steps = [
         normalizers.Replace(Regex(_ranges(_matches(BLANK))), " "),
         normalizers.Replace(Regex(_ranges(_matches(INVISIBLE))), ""),
-        *(normalizers.Replace(Regex(old), new) for old, new in before.items()),
-        *folding,
-        *(normalizers.Replace(Regex(old), new) for old, new in after.items()),
     ]
-    cuts = [_ranges(_matches(ALONE)), LONG]
-    splits = [pre_tokenizers.Split(Regex(cut), "isolated") for cut in cuts]
+    for old, new in before.items():
+        steps.append(normalizers.Replace(Regex(old), new))
+    steps += folding
+    for old, new in after.items():
+        steps.append(normalizers.Replace(Regex(old), new))
     ids = {piece: number for number, piece in enumerate(vocabulary)}
     word_pieces = tokenizers.models.WordPiece(ids, unk_token="[UNK]")
     tokenizer = tokenizers.Tokenizer(word_pieces)
     tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), *splits]
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Split(Regex(_ranges(_matches(ALONE))), "isolated"),
+            pre_tokenizers.Split(Regex(LONG), "isolated"),
+        ]
     )
     return tokenizer
 
 
 def _characters():
     """All characters of Unicode's planes that are in use, and not for private use."""
-    numbers = [*range(0xD800), *range(0xF900, 0x40000), *range(0xE0000, 0xE1000)]
-    return [chr(number) for number in numbers]
+    planes = range(0xD800), range(0xF900, 0x40000), range(0xE0000, 0xE1000)
+    return [chr(number) for plane in planes for number in plane]
 
 
 @functools.cache
@@ -116,14 +124,13 @@ def _matches(pattern):
     """The characters that an RE2 pattern matches, by TensorFlow's tables."""
     characters = _characters()
     left = tf.strings.regex_replace(characters, pattern, "").numpy()
-    return [character for character, rest in zip(characters, left, strict=True) if not rest]
+    return list(itertools.compress(characters, left == b""))
 
 
 def _ranges(characters):
     """A pattern for one of these characters, such as `[\\x{30}-\\x{39}\\x{5F}]`."""
-    numbers = sorted({ord(character) for character in characters})
     runs = []
-    for number in numbers:
+    for number in sorted(ord(character) for character in characters):
         if runs and runs[-1][1] == number - 1:
             runs[-1][1] = number
         else:
@@ -136,23 +143,30 @@ def _differences(folding, lowercase, strip_accents, known):
     patterns to what is to replace them, before `folding` and after it. Where none of these
     letters is `known` to the vocabulary, both read [UNK], and nothing need be replaced.
     """
-    left_out = {*_matches(BLANK), *_matches(INVISIBLE)}
+    left_out = set(_matches(BLANK) + _matches(INVISIBLE))
     characters = [character for character in _characters() if character not in left_out]
-    folded = _fold(tf.constant(characters), lowercase, strip_accents).numpy()
-    wanted = dict(zip(characters, (text.decode() for text in folded), strict=True))
-    seen = known.union(_matches(ALONE))
-    before, after = {}, {}
+    texts = _fold(tf.constant(characters), lowercase, strip_accents).numpy()
+    wanted = {}
+    for character, text in zip(characters, texts, strict=True):
+        wanted[character] = text.decode()
+    others = []
     for first in range(0, len(characters), 1000):
         # Many at once, because a call takes some microseconds.
-        part = characters[first : first + 1000]
-        found = folding.normalize_str("\n".join(part)).split("\n")
-        for character, other in zip(part, found, strict=True):
-            new = wanted[character]
-            if new == other or (new and seen.isdisjoint(new + other)):
-                continue
-            if folding.normalize_str(new) == new:
-                before.setdefault(new, []).append(character)
-            elif wanted.get(other) == new:  # such as Cherokee, which is folded to capitals
-                after.setdefault(new, []).append(other)
-            # Else it is a capital that only the newer tables know: it stays different.
-    return [{_ranges(old): new for new, old in each.items()} for each in (before, after)]
+        lines = "\n".join(characters[first : first + 1000])
+        others += folding.normalize_str(lines).split("\n")
+    seen = known.union(_matches(ALONE))
+    before = {}
+    after = {}
+    for character, other in zip(characters, others, strict=True):
+        new = wanted[character]
+        if new == other or (new and seen.isdisjoint(new + other)):
+            continue
+        if folding.normalize_str(new) == new:
+            before.setdefault(new, []).append(character)
+        elif wanted.get(other) == new:  # such as Cherokee, which is folded to capitals
+            after.setdefault(new, []).append(other)
+        # Else it is a capital that only the newer tables know: it stays different.
+    return (
+        {_ranges(old): new for new, old in before.items()},
+        {_ranges(old): new for new, old in after.items()},
+    )

@@ -1,4 +1,4 @@
-"""The settings of a run, whose values are in profiles.toml.
+"""The settings of a run.
 
 A profile determines what the notebooks do: on which text, with which encoder, for how long.
 `sample` is made for two CPU cores, `guide` and `full` for a GPU or TPU.
@@ -7,80 +7,246 @@ A profile determines what the notebooks do: on which text, with which encoder, f
 import dataclasses
 import difflib
 import math
-import pathlib
-import tomllib
 
 import numpy as np
 import pandas as pd
 
-_FILE = pathlib.Path(__file__).with_name("profiles.toml")
-_SETTINGS, PROFILES = tomllib.loads(_FILE.read_text("utf-8")).values()
+
+def _setting(value, meaning, choices=()):
+    """A field with a default, which is its value in `sample`; a meaning, which notebooks
+    show; and the values to choose among, if they are restricted."""
+    metadata = {"meaning": meaning, "choices": choices}
+    return dataclasses.field(default=value, metadata=metadata)
 
 
-class _Checks:
-    """Validates a `Profile`: a ValueError names the setting that is wrong."""
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """The settings of a run; a ValueError names one that is wrong."""
 
-    def __post_init__(self):
-        for name, default in _DEFAULTS.items():
-            kind, value = type(default), getattr(self, name)
-            number = (int, float) if kind is float else kind
-            fits = isinstance(value, number) and isinstance(value, bool) == (kind is bool)
-            self._check(name, fits, f"give {kind.__name__}")
-            least = {int: int(name != "seed"), float: 0}.get(kind, value)
-            self._check(name, value >= least, f"give a number from {least} up")
-            if kind is float:
-                self._check(name, math.isfinite(value), "give a finite number")
-            choices = _SETTINGS[name][2:] or [value]
-            self._check(name, value in choices, f"give one of {choices}")
-        # Keras and scikit-learn take seeds of 32 bits; `repeats` are added to it.
-        self._check("seed", self.seed <= 4_000_000_000, "give a number up to 4000000000")
-        self._check("mask_rate", 0 < self.mask_rate <= 1, "give a share up to 1")
-        self._check("dropout", self.dropout < 1, "give a share below 1")
-        # In shorter rows there is hardly any context to read.
-        self._check("sequence_length", self.sequence_length >= 8, "give a number from 8 up")
-        pairs = self.hidden_dim % (2 * self.num_heads) == 0
-        self._check("hidden_dim", pairs, "give a multiple of twice `num_heads`")
-        pairs = not (self.neighbour_weight and self.batch_size % 2)
-        self._check("batch_size", pairs, "give an even number, or `neighbour_weight` 0")
-        lengths = self.sentence_lengths
-        whole = lengths and all(type(length) is int and length > 0 for length in lengths)
-        rising = whole and [*lengths] == sorted({*lengths})
-        self._check("sentence_lengths", rising, "give rising whole numbers, as in [24, 48]")
-        two = len({*self.columns}) == len(self.columns) == 2
-        self._check("columns", two, "give the names of two, of texts and of labels")
+    name: str = "sample"
 
-    def _check(self, name, fits, advice):
-        if not fits:
-            raise ValueError(f"`{name}` is {getattr(self, name)!r}: {advice}.")
+    # The run
+    seed: int = _setting(0, "random seed of vocabulary, masks, weights, order")
+    repeats: int = _setting(10, "draws of few labels; with all, at most 3 seeds")
+    allow_slow: bool = _setting(False, "pretrain for more than an hour on a CPU")
+
+    # Text and labels
+    corpus: str = _setting("imdb", "imdb, wikitext-103, or the path of your text")
+    task: str = _setting("rotten-tomatoes", "rotten-tomatoes, sst-2, or a table's path")
+    columns: tuple = _setting(
+        ("text", "label"), "columns of texts and labels in your own table"
+    )
+    lowercase: bool = _setting(True, "convert capitals to lower case")
+    strip_accents: bool = _setting(True, "remove European accents: é to e, й to и")
+    few_labels: int = _setting(500, "labels in the comparison with few labels")
+    baseline_words: int = _setting(4000, "vocabulary size of the bag of words")
+
+    # Preprocessing
+    vocabulary: str = _setting("learnt", "learnt (from the corpus), bert, or a path")
+    vocabulary_size: int = _setting(16000, "word pieces, special tokens included")
+    sequence_length: int = _setting(32, "tokens in a pretraining sequence")
+    mask_rate: float = _setting(0.2, "share of tokens to predict")
+    word_vectors: bool = _setting(True, "initialise the embedding with counted vectors")
+
+    # The encoder
+    encoder: str = _setting(
+        "rotary", "blocks: rotary or classic", choices=("rotary", "classic")
+    )
+    hidden_dim: int = _setting(128, "width of a token's vector")
+    num_layers: int = _setting(2, "number of blocks")
+    num_heads: int = _setting(2, "attention heads in a block")
+    intermediate_dim: int = _setting(512, "width inside the feed-forward part")
+    dropout: float = _setting(0.0, "dropout inside the encoder, in pretraining")
+
+    # Pretraining
+    neighbour_weight: float = _setting(0.5, "weight of the contrastive objective")
+    optimizer: str = _setting(
+        "muon", "in pretraining: muon or adamw", choices=("muon", "adamw")
+    )
+    learning_rate: float = _setting(6e-3, "peak learning rate in pretraining")
+    embedding_rate: float = _setting(0.2, "learning rate of the embedding, relative (Muon)")
+    precision: str = _setting(
+        "float32",
+        "float32, or bfloat16 where supported",
+        choices=("float32", "bfloat16"),
+    )
+    batch_size: int = _setting(64, "sequences in a pretraining batch")
+    pretraining_steps: int = _setting(1200, "number of pretraining batches")
+
+    # Fine-tuning
+    sentence_lengths: tuple = _setting(
+        (24, 48), "lengths to which sentences are padded or cut"
+    )
+    finetuning_rate: float = _setting(5e-4, "peak learning rate, pretrained encoder")
+    scratch_rate: float = _setting(5e-4, "peak learning rate, encoder from scratch")
+    finetuning_epochs: int = _setting(2, "epochs over the labelled sentences")
 
     @property
     def predictions_per_sequence(self):
         """The most tokens to predict in a sequence."""
         return math.ceil(self.mask_rate * self.sequence_length)
 
+    def __post_init__(self):
+        for field in SETTINGS.values():
+            self._check_kind(field)
+        # Keras and scikit-learn take seeds of 32 bits; `repeats` are added to it.
+        self._check("seed", self.seed <= 4_000_000_000, "give a number up to 4000000000")
+        self._check("mask_rate", 0 < self.mask_rate <= 1, "give a share up to 1")
+        self._check("dropout", self.dropout < 1, "give a share below 1")
+        # In shorter rows there is hardly any context to read.
+        self._check("sequence_length", self.sequence_length >= 8, "give a number from 8 up")
+        in_pairs = self.hidden_dim % (2 * self.num_heads) == 0
+        self._check("hidden_dim", in_pairs, "give a multiple of twice `num_heads`")
+        in_pairs = self.batch_size % 2 == 0 or not self.neighbour_weight
+        self._check("batch_size", in_pairs, "give an even number, or `neighbour_weight` 0")
+        self._check(
+            "sentence_lengths",
+            _are_rising(self.sentence_lengths),
+            "give rising whole numbers, as in [24, 48]",
+        )
+        are_two = len(self.columns) == 2 and self.columns[0] != self.columns[1]
+        self._check("columns", are_two, "give the names of two, of texts and of labels")
 
-def _value(value):
-    """Converts the lists of TOML and of the command line to tuples."""
-    return tuple(value) if isinstance(value, list) else value
+    def _check_kind(self, field):
+        """Checks a setting's type and range, and its choices if it has any."""
+        name = field.name
+        value = getattr(self, name)
+        kind = type(field.default)
+        fits = type(value) is kind or (kind is float and type(value) is int)
+        self._check(name, fits, f"give {kind.__name__}")
+        if kind is int:
+            least = 0 if name == "seed" else 1
+            self._check(name, value >= least, f"give a number from {least} up")
+        if kind is float:
+            self._check(name, value >= 0, "give a number from 0 up")
+            self._check(name, math.isfinite(value), "give a finite number")
+        choices = field.metadata["choices"]
+        if choices:
+            self._check(name, value in choices, f"give one of {', '.join(choices)}")
+
+    def _check(self, name, fits, advice):
+        if not fits:
+            raise ValueError(f"`{name}` is {getattr(self, name)!r}: {advice}.")
 
 
-_DEFAULTS = {name: _value(value) for name, (value, *_) in _SETTINGS.items()}
-_FIELDS = [("name", str), *((name, type(each), each) for name, each in _DEFAULTS.items())]
-Profile = dataclasses.make_dataclass("Profile", _FIELDS, bases=(_Checks,), frozen=True)
-Profile.__module__ = __name__  # so that it can be sent to other processes
+def _are_rising(lengths):
+    """Whether these are whole numbers from 1 up, each larger than the one before."""
+    last = 0
+    for length in lengths:
+        if type(length) is not int or length <= last:
+            return False
+        last = length
+    return last > 0
+
+
+SETTINGS = {field.name: field for field in dataclasses.fields(Profile)[1:]}
+
+# The settings in which a profile differs from `sample`.
+PROFILES = {
+    "sample": {},
+    "evening": {
+        "allow_slow": True,
+        "sequence_length": 64,
+        "hidden_dim": 256,
+        "num_layers": 4,
+        "num_heads": 4,
+        "intermediate_dim": 1024,
+        "learning_rate": 4e-3,
+        "pretraining_steps": 9000,
+    },
+    "guide": {
+        "corpus": "wikitext-103",
+        "task": "sst-2",
+        "vocabulary": "bert",
+        "vocabulary_size": 30522,
+        "sequence_length": 128,
+        "mask_rate": 0.25,
+        "word_vectors": False,
+        "encoder": "classic",
+        "hidden_dim": 256,
+        "num_layers": 3,
+        "num_heads": 4,
+        "dropout": 0.1,
+        "neighbour_weight": 0.0,
+        "optimizer": "adamw",
+        "learning_rate": 5e-4,
+        "embedding_rate": 0.1,
+        "batch_size": 128,
+        # As many tokens as in the guide's 46,856 batches: its lines fill 82 % of their rows
+        # (measured on WikiText's test split), packed rows are full.
+        "pretraining_steps": 38500,
+        # A single length, because compiling for each takes long on an accelerator.
+        "sentence_lengths": (128,),
+        "finetuning_rate": 5e-5,
+        "scratch_rate": 5e-5,
+        "finetuning_epochs": 3,
+    },
+    "full": {
+        "corpus": "wikitext-103",
+        "task": "sst-2",
+        "vocabulary": "bert",
+        "vocabulary_size": 30522,
+        "sequence_length": 128,
+        "mask_rate": 0.25,
+        "hidden_dim": 256,
+        "num_layers": 3,
+        "num_heads": 4,
+        "learning_rate": 3e-3,
+        "embedding_rate": 0.1,
+        "precision": "bfloat16",
+        "batch_size": 128,
+        "pretraining_steps": 38500,
+        "sentence_lengths": (128,),
+        "finetuning_rate": 2e-4,
+        "finetuning_epochs": 3,
+    },
+}
+
+# The settings on which depends what each notebook hands on, besides those on which the
+# earlier records that it reads depend (helpers/records.py).
+DEPENDS = {
+    1: "seed repeats task columns lowercase strip_accents few_labels baseline_words",
+    2: "seed corpus lowercase strip_accents vocabulary vocabulary_size sequence_length "
+    "hidden_dim batch_size",
+    3: "seed encoder vocabulary_size hidden_dim num_layers num_heads intermediate_dim "
+    "dropout sequence_length sentence_lengths mask_rate neighbour_weight word_vectors "
+    "optimizer learning_rate embedding_rate precision batch_size pretraining_steps",
+    4: "seed repeats few_labels task columns sentence_lengths finetuning_rate "
+    "scratch_rate finetuning_epochs precision",
+    5: "seed task columns sentence_lengths finetuning_rate",
+    6: "seed sequence_length batch_size mask_rate neighbour_weight",
+}
+# Settings that a notebook reads to measure or to show something, but on which what it hands
+# on doesn't depend. With another task, an encoder needn't be pretrained again.
+SHOWS = {
+    1: "corpus",
+    2: "task columns sentence_lengths mask_rate neighbour_weight word_vectors",
+    3: "allow_slow task columns few_labels lowercase strip_accents",
+    4: "lowercase strip_accents",
+    5: "corpus",
+    6: "pretraining_steps corpus",
+}
 
 
 def load_profile(name="sample", /, **overrides):
     """The profile of that name, with some settings overridden; a ValueError if a name or a
     value is not valid."""
-    for word, words in (name, PROFILES), *((setting, _SETTINGS) for setting in overrides):
-        if word not in words:
-            near = difflib.get_close_matches(str(word), words, n=1)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
-            every = ", ".join(words)
-            raise ValueError(f"There is no `{word}`: choose among {every}.{hint}")
+    _check_name(name, PROFILES)
+    for setting in overrides:
+        _check_name(setting, SETTINGS)
     values = PROFILES[name] | overrides
-    return Profile(name, **{setting: _value(value) for setting, value in values.items()})
+    for setting, value in values.items():
+        if isinstance(value, list):  # from YAML or JSON
+            values[setting] = tuple(value)
+    return Profile(name, **values)
+
+
+def _check_name(name, names):
+    if name in names:
+        return
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    raise ValueError(f"There is no `{name}`: choose among {', '.join(names)}.{hint}")
 
 
 def is_sample(profile):
@@ -96,16 +262,22 @@ def random_stream(seed, purpose):
 
 def settings(profile):
     """A dict of all settings."""
-    return {name: getattr(profile, name) for name in _SETTINGS}
+    return {name: getattr(profile, name) for name in SETTINGS}
 
 
 def describe(profile, *names):
     """A table of these settings, with values and meanings."""
-    rows = [(name, getattr(profile, name), _SETTINGS[name][1]) for name in names]
-    return pd.DataFrame(rows, columns=["setting", "value", "meaning"]).set_index("setting")
+    table = {
+        "value": [getattr(profile, name) for name in names],
+        "meaning": [SETTINGS[name].metadata["meaning"] for name in names],
+    }
+    return pd.DataFrame(table, index=pd.Index(names, name="setting"))
 
 
 def differences(was, now):
     """Describes how two dicts of settings differ."""
-    names = [n for n in sorted({*was, *now}) if was.get(n) != now.get(n)]
-    return ", ".join(f"`{n}` was {was.get(n)!r} and is {now.get(n)!r}" for n in names)
+    parts = []
+    for name in sorted({*was, *now}):
+        if was.get(name) != now.get(name):
+            parts.append(f"`{name}` was {was.get(name)!r} and is {now.get(name)!r}")
+    return ", ".join(parts)

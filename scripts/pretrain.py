@@ -101,7 +101,7 @@ def main():
     import keras
     import numpy as np
 
-    from helpers import checkpoints, masking, preprocessing, results, training
+    from helpers import checkpoints, hardware, masking, packing, pretraining, records
 
     if SEVERAL_HOSTS:
         sys.excepthook = show_and_leave
@@ -117,23 +117,23 @@ def main():
             return jax.tree.map(lambda array: np.split(array, hosts)[host], batch)
 
     with explaining(RuntimeError, ValueError):
-        vocabulary, vectors, rows, kept = results.read_preprocessing(profile)
-        print(training.use_devices(profile))
-        print(training.say_hours(profile))
+        vocabulary, vectors, rows, kept = records.read_preprocessing(profile)
+        print(hardware.use_devices(profile))
+        print(hardware.say_hours(profile))
     keras.utils.set_random_seed(profile.seed)
-    log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
+    log_frequencies = packing.log_frequencies(rows, len(vocabulary))
 
-    epochs, steps_per_epoch, evaluated = training.plan(profile.pretraining_steps)
+    epochs, steps_per_epoch, evaluated = pretraining.plan(profile.pretraining_steps)
     steps = epochs * steps_per_epoch
-    model = training.pretraining_model(
+    model = pretraining.pretraining_model(
         profile, steps, log_frequencies, vectors if profile.word_vectors else None
     )
     saved = checkpoints.Checkpoint(
-        model, results.path(profile, "pretraining.npz"), results.inputs(profile, 3)
+        model, records.path(profile, "pretraining.npz"), records.inputs(profile, 3)
     )
     with explaining(ValueError):
         done = saved.restore()
-    progress = training.Progress()
+    progress = pretraining.Progress()
     # Clears the progress bar before Keras prints its line.
     cleared = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: progress.bar.clear())
     with explaining(FloatingPointError):

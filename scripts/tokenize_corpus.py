@@ -43,18 +43,16 @@ def main():
 
     import distributed
 
-    from helpers import corpora, preprocessing
+    from helpers import corpora, packing, wordpieces
 
     path = arguments.vocabulary
     try:
         texts = corpora.read_corpus(profile)
-        vocabulary = preprocessing.read_vocabulary(path)
-        preprocessing.check_folding(
-            vocabulary, path, profile.lowercase, profile.strip_accents
-        )
+        vocabulary = wordpieces.read_vocabulary(path)
+        wordpieces.check_folding(vocabulary, path, profile.lowercase, profile.strip_accents)
         with distributed.Client(arguments.scheduler) as client:
             executor = client.get_executor()
-            preprocessing.store_rows(texts, vocabulary, profile, arguments.rows, executor)
+            packing.store_rows(texts, vocabulary, profile, arguments.rows, executor)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
 

@@ -14,7 +14,7 @@ helpers.choose_backend("jax")
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from helpers import corpora, preprocessing, profiles  # noqa: E402
+from helpers import corpora, packing, profiles, wordpieces  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -81,13 +81,13 @@ def texts(profile):
 
 @pytest.fixture(scope="session")
 def vocabulary(profile, texts):
-    return preprocessing.learn_vocabulary(texts, profile)
+    return wordpieces.learn_vocabulary(texts, profile)
 
 
 @pytest.fixture(scope="session")
 def rows(profile, texts, vocabulary):
-    token_ids = preprocessing.tokenize(texts, vocabulary, profile)
-    return preprocessing.pack(token_ids, profile.sequence_length)
+    token_ids = wordpieces.tokenize(texts, vocabulary, profile)
+    return packing.pack(token_ids, profile.sequence_length)
 
 
 @pytest.fixture

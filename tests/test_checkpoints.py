@@ -7,8 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-import helpers
-from helpers import checkpoints
+from helpers import checkpoints, storage
 
 
 def small(folder, seed=0):
@@ -92,11 +91,11 @@ def test_saving_that_fails_leaves_the_one_before(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("on_drive", [False, True])
 def test_what_is_replaced_is_emptied_on_drive_alone(tmp_path, monkeypatch, on_drive):
-    monkeypatch.setattr(helpers, "ON_DRIVE", str(tmp_path / ("" if on_drive else "drive")))
+    monkeypatch.setattr(storage, "ON_DRIVE", str(tmp_path / ("" if on_drive else "drive")))
     path, in_the_bin = tmp_path / "file", tmp_path / "old"
     path.write_bytes(b"old")
     os.link(path, in_the_bin)
-    with helpers.writing(path) as file:
+    with storage.writing(path) as file:
         file.write(b"new")
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new"
@@ -109,16 +108,16 @@ def test_two_processes_may_write_the_same_file(tmp_path):
     for partial in left, others:
         partial.touch()
         os.utime(partial, (0, 0))
-    with helpers.writing(path) as first, helpers.writing(path) as second:
+    with storage.writing(path) as first, storage.writing(path) as second:
         first.write(b"first")
         second.write(b"second")
-        assert len(helpers.unfinished(path)) == 2  # without what was left hours ago
+        assert len(storage.unfinished(path)) == 2  # without what was left hours ago
     assert path.read_bytes() == b"first"
     assert {*tmp_path.iterdir()} == {path, others}
 
 
 def test_stopped_between_emptying_and_replacing_it_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(helpers, "ON_DRIVE", str(tmp_path))
+    monkeypatch.setattr(storage, "ON_DRIVE", str(tmp_path))
     weights = fit(*small(tmp_path), epochs=2)
 
     def stop(partial, path):

@@ -31,9 +31,9 @@ DRIVE = """
 import os
 
 def mount(path):
-    import helpers
+    from helpers import storage
     assert path == "/content/drive"
-    helpers.ON_DRIVE = os.environ["STUB_DRIVE"]
+    storage.ON_DRIVE = os.environ["STUB_DRIVE"]
 """
 
 RUN = """

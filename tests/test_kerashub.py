@@ -12,7 +12,7 @@ from keras import ops
 
 import helpers
 from conftest import run_python
-from helpers import kerashub, models, normalization, preprocessing, profiles
+from helpers import kerashub, models, normalization, packing, profiles
 
 TEXTS = ["the film", "", "a good film , and a long one"]
 VOCABULARY = [*normalization.SPECIAL_TOKENS, *"abcdefghilmnoprstu", "film", "##m", "good"]
@@ -37,7 +37,7 @@ def classifier(profile):
 
 
 def test_texts_are_read_as_the_series_reads_them(profile):
-    rows = preprocessing.sentence_rows(TEXTS, VOCABULARY, profile)
+    rows = packing.sentence_rows(TEXTS, VOCABULARY, profile)
     np.testing.assert_array_equal(preprocessor()(TEXTS), rows)
 
 

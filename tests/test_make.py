@@ -15,10 +15,10 @@ pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no `m
 
 # Writes the corpus setting where notebooks write their results.
 TELL = """
-from helpers import profiles, results
+from helpers import profiles, records
 
 profile = profiles.load_profile(PROFILE, **OVERRIDES)
-results.path(profile, "told").write_text(profile.corpus, "utf-8")
+records.path(profile, "told").write_text(profile.corpus, "utf-8")
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 from keras.ops import convert_to_numpy
 
 from conftest import moved
-from helpers import models, preprocessing
+from helpers import models, normalization, packing
 
 
 @pytest.fixture(params=["rotary", "classic"], scope="module")
@@ -50,7 +50,7 @@ def test_a_preset_gives_it_back(encoder, ids, tmp_path):
 
 
 def test_padding_changes_nothing_for_the_tokens_before_it(encoder, ids):
-    padded = preprocessing.pad(list(ids[:, :10]), ids.shape[1])
+    padded = packing.pad(list(ids[:, :10]), ids.shape[1])
     alone, among = convert_to_numpy(encoder(ids[:, :10])), convert_to_numpy(encoder(padded))
     np.testing.assert_allclose(alone, among[:, :10], atol=1e-5)
 
@@ -85,7 +85,7 @@ class Largest(keras.layers.Layer):
 )
 def test_padding_changes_no_class(encoder, ids, classes, pool):
     classifier = models.build_classifier(encoder, classes, dropout=0.1, pool=pool)
-    padded = preprocessing.pad([*ids[:, :10], [preprocessing.UNK]], ids.shape[1])
+    padded = packing.pad([*ids[:, :10], [normalization.UNK]], ids.shape[1])
     logits = convert_to_numpy(classifier(padded))
     assert logits.shape == (3, classes)
     assert np.isfinite(logits).all()
@@ -112,8 +112,8 @@ def test_bfloat16_changes_digits_only(any_profile, encoder, ids):
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "mixed_bfloat16"])
 def test_an_encoder_computes_in_the_precision_that_is_asked_for(any_profile, ids, dtype):
-    sizes = models.build_encoder(any_profile).sizes
-    encoder = models.Encoder(**sizes, dtype=dtype)
+    config = models.build_encoder(any_profile).get_config()
+    encoder = models.Encoder.from_config(config | {"dtype": dtype})
     assert keras.backend.standardize_dtype(encoder(ids).dtype) == "bfloat16"
     policy = keras.dtype_policies.get(dtype)
     stored = {keras.backend.standardize_dtype(weight.dtype) for weight in encoder.weights}
@@ -123,7 +123,7 @@ def test_an_encoder_computes_in_the_precision_that_is_asked_for(any_profile, ids
 
 
 def test_weights_of_a_pretraining_model_load_into_another(any_profile, rows, tmp_path):
-    frequencies = preprocessing.log_frequencies(rows, any_profile.vocabulary_size)
+    frequencies = packing.log_frequencies(rows, any_profile.vocabulary_size)
     build = models.build_pretraining_model
     saved, loaded = (
         build(models.build_encoder(any_profile), any_profile, frequencies) for _ in range(2)
@@ -136,7 +136,7 @@ def test_weights_of_a_pretraining_model_load_into_another(any_profile, rows, tmp
 def test_the_head_is_tied_and_begins_at_the_frequencies(any_profile, rows, ids):
     width, words = any_profile.hidden_dim, any_profile.vocabulary_size
     encoder = models.build_encoder(any_profile)
-    frequencies = preprocessing.log_frequencies(rows, words)
+    frequencies = packing.log_frequencies(rows, words)
     model = models.build_pretraining_model(encoder, any_profile, frequencies)
     # Dense, layer norm and a bias, but no second matrix of vocabulary times width
     assert model.count_params() - encoder.count_params() == width**2 + 3 * width + words

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 import tokenizers
 
-from helpers import normalization, preprocessing, profiles
+from helpers import normalization, profiles, wordpieces
 
 # A few sentences of each. Below, spaces are removed for scripts that have none.
 SENTENCES = {
@@ -65,7 +65,7 @@ def size_for(words):
     """A vocabulary size for all letters, and for half as many pieces as longer words."""
     longer = {word for word in words if len(word) > 1}
     letters = len({*"".join(words)}) + len({*"".join(longer)})
-    return len(preprocessing.SPECIAL_TOKENS) + letters + len(longer) // 2
+    return len(normalization.SPECIAL_TOKENS) + letters + len(longer) // 2
 
 
 def normalize(texts, lowercase=True, strip_accents=True):
@@ -82,12 +82,12 @@ def test_text_of_any_language_is_read_as_it_was_learnt(language, kept, tmp_path)
     words = list(normalization.words(texts, profile))
     size = size_for({*itertools.chain(*words)})
     profile = dataclasses.replace(profile, vocabulary_size=size, vocabulary=str(file))
-    vocabulary = preprocessing.learn_vocabulary(texts, profile)
-    assert vocabulary == preprocessing.learn_vocabulary(texts, profile)
+    vocabulary = wordpieces.learn_vocabulary(texts, profile)
+    assert vocabulary == wordpieces.learn_vocabulary(texts, profile)
     # Read from a file, it fits the same settings.
     file.write_text("\n".join(vocabulary), "utf-8")
-    assert vocabulary == preprocessing.load_vocabulary(profile)
-    read = preprocessing.tokenize(texts, vocabulary, profile)
+    assert vocabulary == wordpieces.load_vocabulary(profile)
+    read = wordpieces.tokenize(texts, vocabulary, profile)
     # Nothing is lost: no word is [UNK], and the pieces spell the text.
     for ids, text in zip(read, words, strict=True):
         spelt = "".join(vocabulary[number].removeprefix("##") for number in ids)
@@ -177,7 +177,7 @@ END = "\ue000"  # a letter for private use, which stands between texts
 @functools.cache
 def exported(lowercase, strip_accents):
     """The tokenizer as notebook 5 exports it, with a vocabulary that has all letters."""
-    letters = [*preprocessing.SPECIAL_TOKENS, *CHARACTERS]
+    letters = [*normalization.SPECIAL_TOKENS, *CHARACTERS]
     return normalization.as_tokenizer(letters, lowercase, strip_accents)
 
 
@@ -240,11 +240,11 @@ def test_ids_of_the_exported_tokenizer_are_those_of_keras_hub():
     words = list(normalization.words(texts, profile))
     letters = sorted({*"".join(itertools.chain(*words))} - {*"aя学"})
     pieces = [*letters, *(f"##{letter}" for letter in letters)]
-    vocabulary = [*preprocessing.SPECIAL_TOKENS, *pieces]
+    vocabulary = [*normalization.SPECIAL_TOKENS, *pieces]
     tokenizer = normalization.as_tokenizer(vocabulary, True, True)
     # As it is read from its file
     tokenizer = tokenizers.Tokenizer.from_str(tokenizer.to_str())
-    wanted = preprocessing.tokenize(texts, vocabulary, profile)
+    wanted = wordpieces.tokenize(texts, vocabulary, profile)
     found = [encoded.ids for encoded in tokenizer.encode_batch(texts)]
     assert found == [ids.tolist() for ids in wanted]
 
@@ -257,19 +257,19 @@ def test_letters_that_a_vocabulary_lacks_take_no_replacements():
         return len(json.loads(tokenizer.to_str())["normalizer"]["normalizers"])
 
     cherokee = [*map(chr, range(0x13A0, 0x13F6))]
-    assert steps([*preprocessing.SPECIAL_TOKENS, *cherokee]) > 80
-    assert steps([*preprocessing.SPECIAL_TOKENS, *"abc"]) < 30
+    assert steps([*normalization.SPECIAL_TOKENS, *cherokee]) > 80
+    assert steps([*normalization.SPECIAL_TOKENS, *"abc"]) < 30
 
 
 def test_rare_letters_get_no_piece_and_all_others_one():
     profile = profiles.load_profile(vocabulary_size=13)
     texts = ["abc ba"] * 20_000 + ["aжb"]
-    vocabulary = preprocessing.learn_vocabulary(texts, profile)
+    vocabulary = wordpieces.learn_vocabulary(texts, profile)
     assert {*"abc"} == {piece for piece in vocabulary if len(piece) == 1}
-    (ids,) = preprocessing.tokenize(["aжb ba"], vocabulary, profile)
+    (ids,) = wordpieces.tokenize(["aжb ba"], vocabulary, profile)
     assert vocabulary[ids[0]] == "[UNK]"
     # One in two thousand is frequent enough.
-    assert "ж" in preprocessing.learn_vocabulary(texts[-500:], profile)
+    assert "ж" in wordpieces.learn_vocabulary(texts[-500:], profile)
 
 
 def test_an_alphabet_larger_than_the_vocabulary_is_named():
@@ -278,4 +278,4 @@ def test_an_alphabet_larger_than_the_vocabulary_is_named():
     with pytest.raises(
         ValueError, match=r"250 is too small .* alphabet of 300 .* takes 305"
     ):
-        preprocessing.learn_vocabulary(letters, profile)
+        wordpieces.learn_vocabulary(letters, profile)

@@ -10,21 +10,20 @@ import time
 import numpy as np
 import pytest
 
-import helpers
 from conftest import REPOSITORY, finish, run_python, start_python
-from helpers import corpora, normalization, preprocessing, profiles
-from helpers.preprocessing import SEP, SPECIAL_TOKENS, UNK
+from helpers import corpora, normalization, packing, profiles, storage, wordpieces
+from helpers.normalization import SEP, SPECIAL_TOKENS, UNK
 
 
 def test_the_vocabulary_is_the_same_in_another_process(profile, vocabulary):
     assert vocabulary[:5] == list(SPECIAL_TOKENS)
     assert len(vocabulary) == len(set(vocabulary)) == profile.vocabulary_size
     program = (
-        "import hashlib; from helpers import corpora, preprocessing, profiles;"
+        "import hashlib; from helpers import corpora, profiles, wordpieces;"
         "from itertools import islice;"
         "texts = list(islice(corpora.read_corpus(profiles.load_profile()), 300));"
         f"profile = profiles.load_profile(vocabulary_size={profile.vocabulary_size});"
-        "pieces = preprocessing.learn_vocabulary(texts, profile);"
+        "pieces = wordpieces.learn_vocabulary(texts, profile);"
         "print(hashlib.sha256(repr(pieces).encode()).hexdigest())"
     )
     expected = hashlib.sha256(repr(vocabulary).encode()).hexdigest()
@@ -34,20 +33,20 @@ def test_the_vocabulary_is_the_same_in_another_process(profile, vocabulary):
 def test_a_vocabulary_is_learnt_from_all_parts_of_a_large_corpus(tmp_path, monkeypatch):
     file = tmp_path / "mine.txt"
     file.write_text("abab\n" * 500 + "cdcd\n" * 500, "utf-8")
-    monkeypatch.setattr(preprocessing, "VOCABULARY_CHARACTERS", 1000)
+    monkeypatch.setattr(wordpieces, "VOCABULARY_CHARACTERS", 1000)
     asked = profiles.load_profile(corpus=str(file), vocabulary_size=15)
     # The alphabet comes from the whole sample, even if there is room for little else.
-    assert set("abcd") <= set("".join(preprocessing.load_vocabulary(asked)))
+    assert set("abcd") <= set("".join(wordpieces.load_vocabulary(asked)))
     large = dataclasses.replace(asked, vocabulary_size=5000)
     with pytest.raises(ValueError, match="not 5000: lower `vocabulary_size`"):
-        preprocessing.learn_vocabulary(["a few words only"], large)
+        wordpieces.learn_vocabulary(["a few words only"], large)
 
 
 def own_vocabulary(path, pieces, **settings):
     """Loads the vocabulary of a profile whose file has these pieces."""
     path.write_text("\n".join(pieces) + "\n", "utf-8")
     settings = {"vocabulary": str(path), "vocabulary_size": len(pieces), **settings}
-    return preprocessing.load_vocabulary(profiles.load_profile(**settings))
+    return wordpieces.load_vocabulary(profiles.load_profile(**settings))
 
 
 def test_a_vocabulary_of_ones_own_is_checked(tmp_path, vocabulary):
@@ -62,12 +61,12 @@ def test_a_vocabulary_of_ones_own_is_checked(tmp_path, vocabulary):
         with pytest.raises(ValueError, match=message):
             own_vocabulary(file, wrong, vocabulary_size=1500)
     with pytest.raises(ValueError, match=r"`.*nowhere.txt` can't be read"):
-        preprocessing.read_vocabulary(tmp_path / "nowhere.txt")
+        wordpieces.read_vocabulary(tmp_path / "nowhere.txt")
 
 
 def test_a_saved_vocabulary_is_read_back(tmp_path, vocabulary):
-    preprocessing.save_vocabulary(vocabulary, tmp_path / "saved.txt")
-    assert preprocessing.read_vocabulary(tmp_path / "saved.txt") == vocabulary
+    wordpieces.save_vocabulary(vocabulary, tmp_path / "saved.txt")
+    assert wordpieces.read_vocabulary(tmp_path / "saved.txt") == vocabulary
 
 
 @pytest.mark.parametrize(
@@ -103,26 +102,26 @@ def test_a_vocabulary_that_contradicts_settings_is_refused(
 def test_the_genuine_vocabulary_of_bert_fits(genuine, monkeypatch):
     file = genuine / "vocab" / "bert_vocab_uncased.txt"
     monkeypatch.setattr(corpora, "fetch", lambda name: file)
-    pieces = preprocessing.load_vocabulary(profiles.load_profile("guide"))
+    pieces = wordpieces.load_vocabulary(profiles.load_profile("guide"))
     assert {*pieces} == {*file.read_text("utf-8").split()}
     with pytest.raises(ValueError, match=r"`lowercase` is False, .* set it to True"):
-        preprocessing.load_vocabulary(profiles.load_profile("guide", lowercase=False))
+        wordpieces.load_vocabulary(profiles.load_profile("guide", lowercase=False))
 
 
 def test_text_cannot_smuggle_in_a_special_token(profile, vocabulary):
-    (ids,) = preprocessing.tokenize(["a [MASK] here [SEP] [PAD]"], vocabulary, profile)
+    (ids,) = wordpieces.tokenize(["a [MASK] here [SEP] [PAD]"], vocabulary, profile)
     assert len(ids) >= 11
     assert not np.isin(ids, [0, 2, 3, 4]).any()
 
 
 def test_padding_cuts_and_fills_and_packing_joins(profile, vocabulary):
     ids = [np.array([5, 6]), np.array([], int), np.array([7, 8, 9]), np.array([5])]
-    assert preprocessing.pad(ids, 2).tolist() == [[5, 6], [0, 0], [7, 8], [5, 0]]
-    assert preprocessing.pack(ids, 4).tolist() == [[5, 6, SEP, 7], [8, 9, SEP, 5]]
-    assert preprocessing.pack(ids[1:2], 4).shape == (0, 4)
+    assert packing.pad(ids, 2).tolist() == [[5, 6], [0, 0], [7, 8], [5, 0]]
+    assert packing.pack(ids, 4).tolist() == [[5, 6, SEP, 7], [8, 9, SEP, 5]]
+    assert packing.pack(ids[1:2], 4).shape == (0, 4)
     # An empty sentence has something to attend to.
     short = dataclasses.replace(profile, sentence_lengths=(1, 2))
-    rows = preprocessing.sentence_rows(["", "film"], vocabulary, short)
+    rows = packing.sentence_rows(["", "film"], vocabulary, short)
     assert rows.tolist() == [[UNK, 0], [vocabulary.index("film"), 0]]
 
 
@@ -137,12 +136,12 @@ def pairs_of(rows):
 def test_stored_rows_are_those_made_in_memory(
     profile, texts, vocabulary, rows, tmp_path, monkeypatch, chunk, workers
 ):
-    monkeypatch.setattr(preprocessing, "CHUNK", chunk)
+    monkeypatch.setattr(packing, "CHUNK", chunk)
     path = tmp_path / "rows.bin"
     with concurrent.futures.ThreadPoolExecutor(workers or 1) as pool:
         executor = pool if workers else None
-        preprocessing.store_rows(iter(texts), vocabulary, profile, path, executor)
-    learn, measured, counted = preprocessing.open_rows(profile, path)
+        packing.store_rows(iter(texts), vocabulary, profile, path, executor)
+    learn, measured, counted = packing.open_rows(profile, path)
     assert [one.name for one in tmp_path.iterdir()] == ["rows.bin"]
     # Two bytes per token are enough, and the rows are memory-mapped.
     assert isinstance(learn.rows, np.memmap)
@@ -163,7 +162,7 @@ def test_storing_that_is_broken_off_leaves_what_was_there(profile, vocabulary, t
     # Seven chunks; the first are written before the last text fails.
     broken = ("a film" if number < 13_500 else 1 / 0 for number in range(14_000))
     with pytest.raises(ZeroDivisionError):
-        preprocessing.store_rows(broken, vocabulary, profile, path)
+        packing.store_rows(broken, vocabulary, profile, path)
     assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"before"]
 
 
@@ -175,7 +174,7 @@ def opened(tmp_path, profile):
         stream = np.concatenate([[*text, SEP] for text in texts])
         stream.astype("uint16").tofile(tmp_path / "rows.bin")
         changed = dataclasses.replace(profile, **changes)
-        return stream, *preprocessing.open_rows(changed, tmp_path / "rows.bin")
+        return stream, *packing.open_rows(changed, tmp_path / "rows.bin")
 
     return opened
 
@@ -211,7 +210,7 @@ def test_rows_to_measure_on_come_from_all_over_the_corpus(opened):
 @pytest.mark.parametrize("block", [7, 64, 500, 10**6])
 def test_repeated_texts_are_found_in_blocks(opened, monkeypatch, block):
     """Some are longer than a block, some differ in their length or order alone."""
-    monkeypatch.setattr(preprocessing, "BLOCK_TOKENS", block)
+    monkeypatch.setattr(packing, "BLOCK_TOKENS", block)
     rng = np.random.default_rng(0)
     texts = [rng.integers(5, 9, rng.integers(1, 9)).tolist() for _ in range(2000)]
     texts += [[7] * 900, [8] * 900, [7] * 900, [7] * 901, [5, 6] * 300, [6, 5] * 300]
@@ -242,12 +241,12 @@ def test_where_all_texts_come_again_they_are_measured_on(opened):
 
 def test_too_few_rows_for_a_batch_are_refused(profile, vocabulary, tmp_path):
     path = tmp_path / "rows.bin"
-    preprocessing.store_rows(["a film"] * 100, vocabulary, profile, path)
+    packing.store_rows(["a film"] * 100, vocabulary, profile, path)
     few = dataclasses.replace(profile, sequence_length=10)
-    learn, kept, _ = preprocessing.open_rows(dataclasses.replace(few, batch_size=14), path)
+    learn, kept, _ = packing.open_rows(dataclasses.replace(few, batch_size=14), path)
     assert (len(learn), len(kept)) == (16, 14)
     with pytest.raises(ValueError, match=r"30 rows .* lower `batch_size`"):
-        preprocessing.open_rows(few, path)
+        packing.open_rows(few, path)
 
 
 @pytest.mark.parametrize("batch_size", [2, 33, 512, 1024, 2000, 4096])
@@ -260,15 +259,15 @@ def test_there_are_whole_batches_for_validation(profile, tmp_path, batch_size):
     asked = dataclasses.replace(profile, **changes)
     if batch_size > 3000:
         with pytest.raises(ValueError, match=r"6000 rows .* too few for batches of 4096"):
-            preprocessing.open_rows(asked, tmp_path / "rows.bin")
+            packing.open_rows(asked, tmp_path / "rows.bin")
     else:
-        learn, kept, _ = preprocessing.open_rows(asked, tmp_path / "rows.bin")
+        learn, kept, _ = packing.open_rows(asked, tmp_path / "rows.bin")
         assert len(kept) >= batch_size
         assert len(learn) >= len(kept)
 
 
 def test_a_block_of_rows_has_padding_for_what_is_held_out(tmp_path):
-    rows = preprocessing.Rows(np.arange(1, 13).reshape(6, 2), np.array([2, 3]))
+    rows = packing.Rows(np.arange(1, 13).reshape(6, 2), np.array([2, 3]))
     assert len(rows) == 4
     assert rows[:].tolist() == [[1, 2], [3, 4], [9, 10], [11, 12]]
     assert rows[np.array([2, 0])].tolist() == [[9, 10], [1, 2]]
@@ -277,10 +276,10 @@ def test_a_block_of_rows_has_padding_for_what_is_held_out(tmp_path):
 
 
 def test_no_text_is_no_tokens(profile, vocabulary):
-    assert preprocessing.tokenize([], vocabulary, profile) == []
-    assert preprocessing.sentence_rows([], vocabulary, profile).shape == (0, 24)
+    assert wordpieces.tokenize([], vocabulary, profile) == []
+    assert packing.sentence_rows([], vocabulary, profile).shape == (0, 24)
     assert [*normalization.words([], profile)] == []
-    assert preprocessing.pack([], 8).shape == (0, 8)
+    assert packing.pack([], 8).shape == (0, 8)
 
 
 @pytest.fixture
@@ -297,7 +296,7 @@ def corpus(tmp_path, texts):
 @pytest.mark.slow
 def test_a_cluster_stores_the_same_though_a_worker_is_killed(corpus, vocabulary, tmp_path):
     distributed = pytest.importorskip("distributed")
-    preprocessing.save_vocabulary(vocabulary, tmp_path / "vocabulary.txt")
+    wordpieces.save_vocabulary(vocabulary, tmp_path / "vocabulary.txt")
     here, there = tmp_path / "here.bin", tmp_path / "there.bin"
     local = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(**local) as cluster:
@@ -307,7 +306,7 @@ def test_a_cluster_stores_the_same_though_a_worker_is_killed(corpus, vocabulary,
         program = REPOSITORY / "scripts" / "tokenize_corpus.py"
         process = start_python(program, cluster.scheduler_address, *files)
         until = time.monotonic() + 300
-        while not any(path.stat().st_size for path in helpers.unfinished(there)):
+        while not any(path.stat().st_size for path in storage.unfinished(there)):
             assert process.poll() is None, process.stdout.read()
             assert time.monotonic() < until
             time.sleep(0.01)
@@ -315,7 +314,7 @@ def test_a_cluster_stores_the_same_though_a_worker_is_killed(corpus, vocabulary,
         finish(process)
     profile = profiles.load_profile(corpus=str(corpus))
     texts = corpora.read_corpus(profile)
-    preprocessing.store_rows(texts, vocabulary, profile, here)
+    packing.store_rows(texts, vocabulary, profile, here)
     assert here.read_bytes() == there.read_bytes()
 
 
@@ -324,14 +323,14 @@ def test_a_cluster_stores_the_same_though_a_worker_is_killed(corpus, vocabulary,
 def test_memory_does_not_grow_with_the_corpus(tmp_path, corpus, vocabulary):
     # Even the small corpus fills the queue of waiting chunks.
     program = (
-        "import itertools, re; from helpers import corpora, preprocessing, profiles\n"
+        "import itertools, re; from helpers import corpora, packing, profiles\n"
         f"vocabulary = {vocabulary!r}\n"
         f"profile = profiles.load_profile(corpus={str(corpus)!r})\n"
         "for times in 2, 6:\n"
         "    many = (corpora.read_corpus(profile) for _ in range(times))\n"
         "    texts = itertools.chain.from_iterable(many)\n"
         f"    path = {str(tmp_path / 'rows')!r}\n"
-        "    preprocessing.store_rows(texts, vocabulary, profile, path)\n"
+        "    packing.store_rows(texts, vocabulary, profile, path)\n"
         # Not getrusage, whose maximum includes the parent process.
         "    status = open('/proc/self/status').read()\n"
         "    print('peak', int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) // 1024)\n"
@@ -345,15 +344,15 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, corpus, vocabulary):
 
 
 def test_frequencies_are_probabilities(rows, vocabulary, monkeypatch):
-    log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
+    log_frequencies = packing.log_frequencies(rows, len(vocabulary))
     assert abs(np.exp(log_frequencies).sum() - 1) < 1e-4
     the = vocabulary.index("the")
     assert abs(np.exp(log_frequencies[the]) - (rows == the).mean()) < 0.01
     # [UNK] stands for a word; the other special tokens are never predicted.
-    never = list(preprocessing.NEVER_HIDDEN)
+    never = list(normalization.NEVER_HIDDEN)
     assert log_frequencies[never] == pytest.approx(log_frequencies.min())
-    many = preprocessing.log_frequencies(np.where(rows == the, UNK, rows), len(vocabulary))
+    many = packing.log_frequencies(np.where(rows == the, UNK, rows), len(vocabulary))
     assert many[UNK] > log_frequencies[the] - 0.1
-    monkeypatch.setattr(preprocessing, "BLOCK", 7)
-    again = preprocessing.log_frequencies(rows, len(vocabulary))
+    monkeypatch.setattr(packing, "BLOCK", 7)
+    again = packing.log_frequencies(rows, len(vocabulary))
     np.testing.assert_array_equal(again, log_frequencies)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import NOTEBOOKS, SOLUTIONS
-from helpers import profiles, results
+from helpers import profiles
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_table_describes_settings():
 
 def test_each_setting_is_read_by_a_notebook():
     """tests/test_series.py compares the lists with what the notebooks read."""
-    lists = [*results.DEPENDS.values(), *results.SHOWS.values()]
+    lists = [*profiles.DEPENDS.values(), *profiles.SHOWS.values()]
     assert {*" ".join(lists).split()} == profiles.settings(profiles.load_profile()).keys()
 
 

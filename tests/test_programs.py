@@ -28,7 +28,7 @@ import tokenizers
 from onnxruntime import quantization
 
 from conftest import NOTEBOOKS, REPOSITORY, finish, start_python
-from helpers import corpora, kerashub, preprocessing, profiles
+from helpers import corpora, kerashub, normalization, packing, profiles, tasks, wordpieces
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +103,7 @@ def test_every_line_is_answered_by_a_runtime_alone(folder, runtime):
     rows = [line.split("\t") for line in printed.splitlines()]
     wanted = [line.strip().replace("\t", " ") for line in SENTENCES]
     assert [row[2] for row in rows] == wanted
-    assert {row[0] for row in rows} <= {*corpora.CLASSES}
+    assert {row[0] for row in rows} <= {*tasks.CLASSES}
     assert all(0.5 <= float(row[1]) <= 1 for row in rows)
 
 
@@ -142,7 +142,7 @@ def test_what_is_no_utf_8_is_refused_or_answered(program):
 
 def test_the_smaller_model_mostly_agrees(folder, program):
     """Rounding weights to 8 bits may turn close decisions: up to one in 20."""
-    texts = corpora.read_task(profiles.load_profile()).test.text.tolist()
+    texts = tasks.read_task(profiles.load_profile()).test.text.tolist()
     large = program.Classifier(folder)(texts)
     small = program.Classifier(folder, "model_int8.onnx")(texts)
     assert (large.argmax(axis=1) == small.argmax(axis=1)).mean() > 0.95
@@ -259,13 +259,13 @@ def test_a_runtime_alone_computes_what_keras_does(folder, runtime, tmp_path):
 
 def test_the_exported_tokenizer_reads_as_the_series_does(folder, program):
     profile = profiles.load_profile()
-    vocabulary = preprocessing.read_vocabulary(LEFT / "vocabulary.txt")
-    texts = SENTENCES + corpora.read_task(profile).test.text.tolist()
+    vocabulary = wordpieces.read_vocabulary(LEFT / "vocabulary.txt")
+    texts = SENTENCES + tasks.read_task(profile).test.text.tolist()
     length = profile.sentence_lengths[-1]
     classifier = program.Classifier(folder)
-    wanted = preprocessing.tokenize(texts, vocabulary, profile)
+    wanted = wordpieces.tokenize(texts, vocabulary, profile)
     for text, ids in zip(texts, wanted, strict=True):
-        ids = ids.tolist() or [preprocessing.UNK]
+        ids = ids.tolist() or [normalization.UNK]
         assert classifier.read(text) == (ids[:length], len(ids) > length), text
 
 
@@ -776,8 +776,8 @@ def test_a_cluster_reads_a_vocabulary_as_notebooks_do(
     profile = profiles.load_profile(
         corpus=str(corpus), vocabulary=str(file), vocabulary_size=len(vocabulary)
     )
-    pieces = preprocessing.load_vocabulary(profile)
-    preprocessing.store_rows(corpora.read_corpus(profile), pieces, profile, "here.bin")
+    pieces = wordpieces.load_vocabulary(profile)
+    packing.store_rows(corpora.read_corpus(profile), pieces, profile, "here.bin")
     assert pathlib.Path("rows.bin").read_bytes() == pathlib.Path("here.bin").read_bytes()
 
 

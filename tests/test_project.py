@@ -15,6 +15,7 @@ from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS, plain, run_python
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
 MODULES = {path.stem: path for path in (REPOSITORY / "helpers").glob("*.py")}
+BENCHMARKS = (REPOSITORY / "benchmarks").glob("*.py")
 
 
 def test_pins_are_within_the_bounds_and_complete():
@@ -82,8 +83,14 @@ def uses(source):
 
 
 # A module imports only those of earlier layers; plots imports none.
-LAYERS = "findings profiles plots", "normalization", "corpora", "preprocessing"
-LAYERS += "masking models", "checkpoints kerashub training", "results"
+LAYERS = (
+    "findings intervals plots profiles storage",
+    "corpora normalization",
+    "checkpoints counting masking models tables wordpieces",
+    "baselines kerashub packing pretraining tasks",
+    "finetuning",
+    "hardware probes records",
+)
 
 
 def imports(source):
@@ -117,13 +124,14 @@ def names(source):
 
 
 def test_every_name_in_helpers_is_used_elsewhere():
-    """In a notebook, a solution, a script or another module; but for constants."""
+    """In a notebook, a solution, a program or another module; but for constants."""
     code = {name: path.read_text("utf-8") for name, path in MODULES.items()}
     used = {name: uses(source) for name, source in code.items()}
     for path in (*NOTEBOOKS, *SOLUTIONS):
         cells = nbformat.read(path, as_version=4).cells
         used[path] = uses("\n".join(plain(c) for c in cells if c.cell_type == "code"))
-    for path in (REPOSITORY / "scripts").glob("*.py"):
+    scripts = [*(REPOSITORY / "scripts").glob("*.py"), *BENCHMARKS]
+    for path in scripts:
         used[path] = uses(path.read_text("utf-8"))
     alone = []
     for module, source in code.items():

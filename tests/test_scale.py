@@ -19,9 +19,8 @@ import nbformat
 import numpy as np
 import pytest
 
-import helpers
 from conftest import EIGHT, NOTEBOOKS, REPOSITORY, finish, run_python, start_python
-from helpers import preprocessing, profiles, results
+from helpers import packing, profiles, records, storage, wordpieces
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +34,7 @@ AROUND = """
 import helpers, runpy, sys
 helpers.choose_backend("jax")
 import json, keras
-from helpers import checkpoints, models, profiles, training
+from helpers import checkpoints, hardware, models, profiles
 {}
 model = runpy.run_path({!r})["main"]()
 {}
@@ -47,7 +46,7 @@ import math
 {}
 keras.distribution.set_distribution(keras.distribution.ModelParallel(
     layout_map=layouts, batch_dim_name="batch", auto_shard_dataset=False))
-training.use_devices = lambda profile: "split"
+hardware.use_devices = lambda profile: "split"
 """
 SHARDED = """
 weights = model.weights
@@ -65,18 +64,18 @@ def pretrain(artifacts, profile, texts):
         asked, folder = dataclasses.replace(profile, **changes), str(artifacts / name)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("TUTORIAL_ARTIFACTS", folder)
-            saved, files = results.path(asked, "pretraining.npz"), []
+            saved = records.path(asked, "pretraining.npz")
             if not saved.with_name("rows.bin").exists():
-                vocabulary = preprocessing.learn_vocabulary(texts, asked)
+                vocabulary = wordpieces.learn_vocabulary(texts, asked)
                 rows = saved.with_name("rows.bin")
-                preprocessing.store_rows(texts, vocabulary, asked, rows)
+                packing.store_rows(texts, vocabulary, asked, rows)
                 shape = asked.vocabulary_size, asked.hidden_dim
                 vectors = np.random.default_rng(0).normal(size=shape).astype("float32")
                 np.save(saved.with_name("word_vectors.npy"), vectors)
-                names = saved.with_name("vocabulary.txt")
-                names.write_text("\n".join(vocabulary), "utf-8")
-                files = ["vocabulary.txt", "word_vectors.npy", "rows.bin"]
-                results.write_record(asked, 2, {}, files)
+                path = saved.with_name("vocabulary.txt")
+                wordpieces.save_vocabulary(vocabulary, path)
+                names = ["vocabulary.txt", "word_vectors.npy", "rows.bin"]
+                records.write_record(asked, 2, {}, names)
         around = ["-c", AROUND.format(before, str(SCRIPT), after)]
         command = around if before or after else [SCRIPT]
         settings = json.dumps(profiles.settings(asked))
@@ -106,24 +105,24 @@ def test_killed_three_times_it_ends_with_the_same_weights(pretrain):
     rng, writing, killed = random.Random(0), 0, 0
     while killed < 3 or not writing:
         process, saved = pretrain("killed", **options)
-        left, until = {*helpers.unfinished(saved)}, time.monotonic() + 60
+        left, until = {*storage.unfinished(saved)}, time.monotonic() + 60
         # Kill it as soon as it writes, or some time later.
-        while not {*helpers.unfinished(saved)} - left:
+        while not {*storage.unfinished(saved)} - left:
             assert time.monotonic() < until
             time.sleep(0.0002)
         time.sleep(rng.uniform(0, 2) if killed % 2 else 0)
         assert process.poll() is None, "it had ended"
         process.kill()
         process.communicate()
-        writing += bool({*helpers.unfinished(saved)} - left)
+        writing += bool({*storage.unfinished(saved)} - left)
         killed += 1
-    for partial in helpers.unfinished(saved):
+    for partial in storage.unfinished(saved):
         os.utime(partial, (0, 0))  # as if it had been left hours ago
     process, saved = pretrain("killed", **options)
     assert ", 0 of them done before" not in finish(process)
     # Bit for bit, with the history of all losses
     np.testing.assert_equal(state(saved), state(whole))
-    assert not helpers.unfinished(saved)
+    assert not storage.unfinished(saved)
 
 
 def test_the_documented_command_asks_for_the_results_of_notebook_2(artifacts):

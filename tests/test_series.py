@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from conftest import NOTEBOOKS, REPOSITORY, run_python, start_python
-from helpers import preprocessing, results
+from helpers import normalization, profiles, records
 
 pytestmark = pytest.mark.slow
 
@@ -43,14 +43,14 @@ choose = helpers.choose_backend
 def chosen(backend="jax"):
     name = choose(backend)
     import keras
-    from helpers import training
+    from helpers import hardware
 
     def use_devices(profile):
         policy = profile.precision.replace("bfloat16", "mixed_bfloat16")
         keras.config.set_dtype_policy(policy)
         return f"computing in {{profile.precision}}"
 
-    training.use_devices = use_devices
+    hardware.use_devices = use_devices
     return name
 
 helpers.choose_backend = chosen
@@ -67,11 +67,11 @@ helpers.choose_backend()
 def watch():
     import dataclasses
     import json
-    from helpers import profiles, results
+    from helpers import profiles, records
 
     names = set()
     look, load = profiles.Profile.__getattribute__, profiles.load_profile
-    write = results.write_record
+    write = records.write_record
 
     def recorded(profile, name):
         names.add(name)
@@ -89,7 +89,7 @@ def watch():
 
     def written(profile, notebook, *arguments, **options):
         settings = sorted({*names} & load().__dataclass_fields__.keys() - {"name"})
-        file = results.path(profile, f"reads_{notebook}.json")
+        file = records.path(profile, f"reads_{notebook}.json")
         write(profile, notebook, *arguments, **options)
         file.write_text(json.dumps(settings))
 
@@ -98,8 +98,8 @@ def watch():
     dataclasses.replace = unrecorded(dataclasses.replace)
     profiles.load_profile = unrecorded(load)
     profiles.is_sample = unrecorded(profiles.is_sample)
-    results.inputs = unrecorded(results.inputs)
-    results.write_record = written
+    records.inputs = unrecorded(records.inputs)
+    records.write_record = written
 
 
 watch()
@@ -142,7 +142,7 @@ def run_series(folder, profile, overrides, **environment):
             for output in cell.get("outputs", []):
                 assert output.get("name") != "stderr", output.text
                 said += output.get("text", "")
-    record = folder / "artifacts" / profile / f"{results.NOTEBOOKS[4]}.json"
+    record = folder / "artifacts" / profile / f"{records.NOTEBOOKS[4]}.json"
     summary = json.loads(record.read_text("utf-8"))["figures"]["summary"]
     return said, {row["model"]: row["all labels"] for row in summary}
 
@@ -243,11 +243,11 @@ SMALL = {
 
 
 def check_reads(folder):
-    """Each notebook reads the settings that helpers/results.py says, and no others."""
-    for notebook, depends in results.DEPENDS.items():
+    """Each notebook reads the settings that helpers/profiles.py say, and no others."""
+    for notebook, depends in profiles.DEPENDS.items():
         reads = {*json.loads((folder / f"reads_{notebook}.json").read_text())}
-        declared = {*depends.split(), *results.SHOWS[notebook].split()}
-        earlier = [results.DEPENDS[number].split() for number in results.READS[notebook]]
+        declared = {*depends.split(), *profiles.SHOWS[notebook].split()}
+        earlier = [profiles.DEPENDS[number].split() for number in records.READS[notebook]]
         assert reads <= declared.union(*earlier), notebook
         assert declared <= reads, notebook
 
@@ -307,7 +307,7 @@ def test_text_that_the_vocabulary_lacks_is_named(tmp_path, foreign):
     """Notebook 2 tolerates a sixteenth of such text, but not a sixth."""
     lines = ["all of it is known"] * 300 + ["слова"] * foreign
     rows = [f"known{' it' * n},{n % 2}" for n in range(60)]
-    pieces = [*preprocessing.SPECIAL_TOKENS, *lines[0].split()]
+    pieces = [*normalization.SPECIAL_TOKENS, *lines[0].split()]
     for name, content in (
         ("corpus", lines),
         ("task", ["text,label", *rows]),

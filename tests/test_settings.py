@@ -7,7 +7,16 @@ import itertools
 import numpy as np
 import pytest
 
-from helpers import corpora, masking, models, preprocessing, results, training
+from helpers import (
+    finetuning,
+    masking,
+    models,
+    packing,
+    pretraining,
+    records,
+    tasks,
+    wordpieces,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -39,14 +48,16 @@ CASES = [(name, value) for name, values in VALUES.items() for value in values]
 
 def run_through(profile, texts, folder):
     """Prepares text, pretrains for a step, evaluates, and fine-tunes with few labels."""
-    vocabulary = preprocessing.learn_vocabulary(texts, profile)
+    vocabulary = wordpieces.learn_vocabulary(texts, profile)
     path = folder / "rows.bin"
-    preprocessing.store_rows(texts, vocabulary, profile, path)
-    rows, kept, _ = preprocessing.open_rows(profile, path)
+    packing.store_rows(texts, vocabulary, profile, path)
+    rows, kept, _ = packing.open_rows(profile, path)
     assert rows.block(0, 10).shape[1] == profile.sequence_length
-    log_frequencies = preprocessing.log_frequencies(rows, len(vocabulary))
-    epochs, steps_per_epoch, _ = training.plan(profile.pretraining_steps)
-    model = training.pretraining_model(profile, epochs * steps_per_epoch, log_frequencies)
+    log_frequencies = packing.log_frequencies(rows, len(vocabulary))
+    epochs, steps_per_epoch, _ = pretraining.plan(profile.pretraining_steps)
+    model = pretraining.pretraining_model(
+        profile, epochs * steps_per_epoch, log_frequencies
+    )
     loss = model.train_on_batch(*masking.MaskedBatches(rows, profile, 1)[0])
     assert np.isfinite(loss).all()
     validation = masking.MaskedBatches(
@@ -54,16 +65,16 @@ def run_through(profile, texts, folder):
     )
     assert len(validation) >= 1
     assert np.isfinite(model.evaluate(validation, verbose=0)).all()
-    task = corpora.read_task(profile)
-    few = corpora.draw_few(task.train, profile.few_labels, profile.seed)
-    token_ids = preprocessing.sentence_rows(few.text, vocabulary, profile)
+    task = tasks.read_task(profile)
+    few = tasks.draw_few(task.train, profile.few_labels, profile.seed)
+    token_ids = packing.sentence_rows(few.text, vocabulary, profile)
     labels = few.label.to_numpy()
     encoder = models.build_encoder(profile)
-    classifier = training.train_classifier(
+    classifier = finetuning.train_classifier(
         profile, token_ids, labels, profile.seed, 1, encoder
     )
-    assert np.isfinite(training.class_probabilities(classifier, token_ids)).all()
-    assert results.inputs(profile, 2)
+    assert np.isfinite(models.class_probabilities(classifier, token_ids)).all()
+    assert records.inputs(profile, 2)
 
 
 @pytest.mark.parametrize(("name", "value"), CASES)

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from helpers import checkpoints, masking, models, preprocessing, training
+from helpers import (
+    checkpoints,
+    finetuning,
+    hardware,
+    masking,
+    models,
+    normalization,
+    packing,
+    pretraining,
+)
 
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="is about JAX")
 
@@ -17,8 +26,8 @@ def pretrain(profile, rows):
     """Pretrains, and returns the loss of each step."""
     keras.utils.set_random_seed(profile.seed)
     steps = profile.pretraining_steps
-    log_frequencies = preprocessing.log_frequencies(rows, profile.vocabulary_size)
-    model = training.pretraining_model(profile, steps, log_frequencies)
+    log_frequencies = packing.log_frequencies(rows, profile.vocabulary_size)
+    model = pretraining.pretraining_model(profile, steps, log_frequencies)
     batches = masking.MaskedBatches(rows, profile, steps)
     plan = {"epochs": steps, "steps_per_epoch": 1, "shuffle": False, "verbose": 0}
     return np.array(model.fit(batches, **plan).history["masked_words_cross_entropy"])
@@ -38,7 +47,7 @@ def test_pretraining_learns_what_only_reading_tells(profile):
     # Each row repeats one of fifty tokens, so its neighbours reveal a masked token.
     rows = np.repeat(np.random.default_rng(0).integers(5, 55, (640, 1)), 32, axis=1)
     losses = pretrain(profile, rows)
-    guessing = -preprocessing.log_frequencies(rows, 1500)[rows].mean()
+    guessing = -packing.log_frequencies(rows, 1500)[rows].mean()
     assert losses[0] < guessing + 0.5
     assert losses[-10:].mean() < guessing - 2
 
@@ -47,16 +56,16 @@ def test_a_loss_beside_a_baseline_is_the_mean_over_masked_tokens(profile):
     """Of short texts, too, in which many places for masked tokens are empty."""
     rng = np.random.default_rng(0)
     rows = rng.integers(5, profile.vocabulary_size, (64, profile.sequence_length))
-    rows[:, 5::6] = preprocessing.SEP  # texts of five tokens
-    rows[::4, 8:] = preprocessing.PAD
-    model = training.pretraining_model(profile, 4, np.zeros(profile.vocabulary_size))
+    rows[:, 5::6] = normalization.SEP  # texts of five tokens
+    rows[::4, 8:] = normalization.PAD
+    model = pretraining.pretraining_model(profile, 4, np.zeros(profile.vocabulary_size))
     batches = masking.MaskedBatches(rows, profile, 4)
     measured = model.evaluate(batches, verbose=0, return_dict=True)
     losses, weights = [], []
     for number in range(len(batches)):
         features, labels, weights_of = batches[number]
         logits = model(features)["masked_words"]
-        loss = training.cross_entropy(labels["masked_words"], logits)
+        loss = pretraining.cross_entropy(labels["masked_words"], logits)
         losses.append(keras.ops.convert_to_numpy(loss))
         weights.append(weights_of["masked_words"])
     assert np.mean(weights) < 0.85
@@ -68,12 +77,16 @@ def test_a_loss_beside_a_baseline_is_the_mean_over_masked_tokens(profile):
 
 def test_a_training_that_diverges_stops_before_it_is_saved(profile, rows, tmp_path):
     profile = dataclasses.replace(profile, learning_rate=1000.0)
-    model = training.pretraining_model(profile, 30, np.zeros(profile.vocabulary_size))
+    model = pretraining.pretraining_model(profile, 30, np.zeros(profile.vocabulary_size))
     saved = checkpoints.Checkpoint(model, tmp_path / "saved.npz", {}, every=0.0)
 
     def fit():
         plan = {"initial_epoch": saved.restore(), "epochs": 30, "steps_per_epoch": 1}
-        plan |= {"callbacks": [training.Progress(), saved], "verbose": 0, "shuffle": False}
+        plan |= {
+            "callbacks": [pretraining.Progress(), saved],
+            "verbose": 0,
+            "shuffle": False,
+        }
         with pytest.raises(
             FloatingPointError, match=r"diverged: .* Lower the learning rate"
         ):
@@ -97,18 +110,18 @@ def test_a_training_that_diverges_stops_before_it_is_saved(profile, rows, tmp_pa
 )
 def test_hours_on_a_processor_are_said_and_must_be_wanted(profile):
     assert (
-        training.say_hours(profile)
+        hardware.say_hours(profile)
         == "On this machine pretraining takes less than an hour."
     )
     slow = dataclasses.replace(profile, pretraining_steps=10**9)
-    with pytest.raises(RuntimeError, match=r"takes some \d+ hours\. .* `allow_slow` to"):
-        training.say_hours(slow)
-    said = training.say_hours(dataclasses.replace(slow, allow_slow=True))
-    assert re.fullmatch(r"On this machine pretraining takes some \d+ hours\.", said)
+    with pytest.raises(RuntimeError, match=r"takes about \d+ hours\. .* `allow_slow` to"):
+        hardware.say_hours(slow)
+    said = hardware.say_hours(dataclasses.replace(slow, allow_slow=True))
+    assert re.fullmatch(r"On this machine pretraining takes about \d+ hours\.", said)
 
 
 def test_the_schedule_rises_and_falls():
-    rate = training.learning_rate(1e-3, 100)
+    rate = pretraining.learning_rate(1e-3, 100)
     heights = [float(rate(step)) for step in (0, 3, 5, 50, 99)]
     assert heights[:3] == pytest.approx([0, 6e-4, 1e-3])
     assert 2e-5 < heights[4] < 3e-5 < heights[3] < 6e-4
@@ -116,7 +129,7 @@ def test_the_schedule_rises_and_falls():
 
 @pytest.mark.parametrize("steps", [1, 2, 99, 100, 101, 150, 199, 250, 900, 970, 38_500])
 def test_the_plan_has_all_steps_that_were_asked_for(steps):
-    epochs, steps_per_epoch, evaluated = training.plan(steps)
+    epochs, steps_per_epoch, evaluated = pretraining.plan(steps)
     assert 2 <= epochs <= 100
     assert steps <= epochs * steps_per_epoch < max(2, steps) + steps_per_epoch
     # Some ten times, and always with the final weights.
@@ -140,8 +153,8 @@ def compiled():
 
 @on_jax
 def test_each_phase_is_compiled_once(profile, rows, tmp_path, compiled):
-    frequencies = preprocessing.log_frequencies(rows, profile.vocabulary_size)
-    model = training.pretraining_model(profile, 20, frequencies)
+    frequencies = packing.log_frequencies(rows, profile.vocabulary_size)
+    model = pretraining.pretraining_model(profile, 20, frequencies)
     saved = checkpoints.Checkpoint(model, tmp_path / "saved.npz", {}, every=0.0)
     plan = {"initial_epoch": saved.restore(), "epochs": 10, "steps_per_epoch": 2}
     plan |= {"validation_data": masking.MaskedBatches(rows, profile, 3), "verbose": 0}
@@ -150,10 +163,10 @@ def test_each_phase_is_compiled_once(profile, rows, tmp_path, compiled):
     assert (compiled["jit(train_step)"], compiled["jit(test_step)"]) == (1, 1), compiled
     compiled.clear()
     ids, labels = sentences()
-    model = training.train_classifier(profile, ids, labels, 0, 3)
+    model = finetuning.train_classifier(profile, ids, labels, 0, 3)
     # 96 and 10 sentences: neither fills a batch of 256.
     for some in ids, ids[:10]:
-        training.class_probabilities(model, some)
+        models.class_probabilities(model, some)
     # Sentences have two lengths; initialising the head uses another model.
     found = compiled["jit(train_step)"], compiled["jit(predict_step)"]
     assert found == (2, 2), compiled
@@ -170,9 +183,9 @@ def test_bfloat16_is_taken_where_the_device_has_it(profile, monkeypatch, device)
     monkeypatch.setattr(jax, "devices", lambda backend=None: [device])
     asked = dataclasses.replace(profile, precision="bfloat16")
     try:
-        assert training.use_devices(asked).endswith(f"computing in {precision}")
+        assert hardware.use_devices(asked).endswith(f"computing in {precision}")
         assert keras.config.dtype_policy().compute_dtype == precision
-        assert training.use_devices(profile).endswith("float32")
+        assert hardware.use_devices(profile).endswith("float32")
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -195,8 +208,8 @@ def test_a_classifier_learns_and_repeats_itself(profile, pretrained):
     ids, labels = sentences()
     probabilities = []
     for _ in range(2):
-        model = training.train_classifier(profile, ids, labels, 0, 30, encoder)
-        probabilities.append(training.class_probabilities(model, ids))
+        model = finetuning.train_classifier(profile, ids, labels, 0, 30, encoder)
+        probabilities.append(models.class_probabilities(model, ids))
     np.testing.assert_array_equal(*probabilities)
     np.testing.assert_allclose(probabilities[0].sum(axis=1), 1, atol=1e-5)
     assert (probabilities[0].argmax(axis=1) == labels).mean() > 0.9
@@ -207,12 +220,12 @@ def test_a_classifier_learns_and_repeats_itself(profile, pretrained):
 def test_a_head_starts_where_a_regression_of_three_classes_ends(profile):
     ids, labels = sentences(classes=3)
     classifier = models.build_classifier(models.build_encoder(profile), 3, dropout=0.1)
-    training.start_head(classifier, ids, labels)
+    finetuning.start_head(classifier, ids, labels)
     to_vectors = keras.Model(classifier.input, classifier.get_layer("head").input)
-    vectors = training.predict(to_vectors, ids)
-    regression = LogisticRegression(C=training.HEAD_STRENGTH, max_iter=1000)
+    vectors = models.predict(to_vectors, ids)
+    regression = LogisticRegression(C=finetuning.HEAD_STRENGTH, max_iter=1000)
     expected = regression.fit(vectors, labels).predict_proba(vectors)
-    found = training.class_probabilities(classifier, ids)
+    found = models.class_probabilities(classifier, ids)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -224,7 +237,7 @@ def test_sentences_come_in_whole_batches_of_like_length():
 
     def batches():
         """A hundred batches, which are four epochs."""
-        made = training.sentence_batches(ids, np.arange(200), lengths, 8, seed=0)
+        made = finetuning.sentence_batches(ids, np.arange(200), lengths, 8, seed=0)
         return made.take(100).as_numpy_iterator()
 
     for rows, labels in batches():

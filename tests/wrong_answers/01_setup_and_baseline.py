@@ -26,7 +26,7 @@ contrasts = [
 # %% 5: with 50 labels, accuracy on the sentences that the model was trained on
 by_labels = by_labels.copy()
 for seed in seeds:
-    drawn = corpora.draw_few(task.train, 50, seed)
+    drawn = tasks.draw_few(task.train, 50, seed)
     layer = learn_words(drawn.text)
     x, labels = present(layer, drawn.text), drawn.label.to_numpy()
     model = train_bag_of_words(x, labels, seed, epochs=30)
@@ -41,7 +41,7 @@ with tempfile.TemporaryDirectory() as folder:
         for text in itertools.islice(docstrings(library), 200)
     ]
     pd.DataFrame(named).to_csv(file, index=False)
-    own = corpora.read_task(profiles.load_profile(task=str(file)))
+    own = tasks.read_task(profiles.load_profile(task=str(file)))
 own_words = learn_words(own.train.text)
 x, labels = present(own_words, own.train.text), own.train.label.to_numpy()
 own_model = train_bag_of_words(x, labels, profile.seed, epochs=10)

@@ -12,7 +12,7 @@ small = [*normalization.SPECIAL_TOKENS, *(word for word, _ in frequent.most_comm
 by_size = pd.DataFrame(
     {
         len(pieces): {
-            "tokens": sum(map(len, preprocessing.tokenize(texts[:1000], pieces, profile))),
+            "tokens": sum(map(len, wordpieces.tokenize(texts[:1000], pieces, profile))),
             "embedding": len(pieces) * profile.hidden_dim,
         }
         for pieces in (vocabulary, small)

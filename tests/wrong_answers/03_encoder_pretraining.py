@@ -15,7 +15,7 @@ falls = {
 def train_from_the_first_batch(path, callbacks=()):
     keras.utils.set_random_seed(profile.seed)
     total = epochs * steps_per_epoch
-    model = training.pretraining_model(tiny, total, log_frequencies)
+    model = pretraining.pretraining_model(tiny, total, log_frequencies)
     settings = profiles.settings(tiny)
     saved = checkpoints.Checkpoint(model, path, settings, every=0.0)
     done = saved.restore()
@@ -36,7 +36,7 @@ with tempfile.TemporaryDirectory() as halfway:
 cost = reported["two objectives"] - reported["one objective"]
 
 # %% 4: `word_vectors` is set, so the encoder is assumed to have them
-fresh = training.pretraining_model(words_only, steps, log_frequencies)
+fresh = pretraining.pretraining_model(words_only, steps, log_frequencies)
 word_model.set_weights(fresh.get_weights())
 accuracy = accuracy | {"untrained": 100 * frozen().mean()}
 

@@ -7,7 +7,7 @@ Each is executed in place of the answer cell, in the kernel that runs the soluti
 # %% 1: the encoder is compared with guessing
 guessed = np.full(len(answers), 0.5)
 worth = {
-    count: results.paired_difference(models["pretrained"], guessed)
+    count: intervals.paired_difference(models["pretrained"], guessed)
     for count, models in right.items()
 }
 
@@ -19,7 +19,7 @@ gained = []
 for members in probabilities.values():
     together = np.mean(members, axis=0).argmax(axis=1) == answers
     each = [member.argmax(axis=1) == answers for member in members]
-    gained.append(results.paired_difference(together, min(each, key=np.mean)))
+    gained.append(intervals.paired_difference(together, min(each, key=np.mean)))
 same, others = gained
 
 
@@ -39,5 +39,5 @@ unknown_few = np.array([unknown] * len(draws))
 
 # %% 6: twice as good as guessing counts as help
 guessed = np.full(len(libraries.test), 1 / 3)
-difference = results.paired_difference(elsewhere["pretrained"], guessed)
+difference = intervals.paired_difference(elsewhere["pretrained"], guessed)
 helps = difference[1] > 0

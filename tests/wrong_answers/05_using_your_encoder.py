@@ -23,7 +23,7 @@ def lora_weights(encoder, rank):
 
 # %% 3: sums, whose length depends on that of the text, compared by their product
 def sums(sentences):
-    token_ids = preprocessing.tokenize(sentences, vocabulary, profile)
+    token_ids = wordpieces.tokenize(sentences, vocabulary, profile)
     return np.stack([counted[ids].sum(axis=0) for ids in token_ids])
 
 

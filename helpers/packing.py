@@ -1,179 +1,29 @@
-"""From text to rows of token ids: vocabulary, tokenisation, packing.
-
-Notebook 2 implements these steps and checks that these functions agree.
-"""
+"""Rows of token ids: packed and stored once, memory-mapped, and held out for validation."""
 
 import collections
 import concurrent.futures
-import functools
 import itertools
 import math
-import pathlib
-import re
 import tempfile
-import unicodedata
-from collections import Counter
 
 import keras
-import keras_hub
 import numpy as np
 import pandas as pd
-import tensorflow as tf
-import tokenizers
 
 import helpers
-from helpers import corpora, normalization, profiles
-from helpers.normalization import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK
+from helpers import profiles, storage, wordpieces
+from helpers.normalization import NEVER_HIDDEN, PAD, SEP, UNK
 
-# Not [UNK], which stands for a word and may be masked.
-NEVER_HIDDEN = (PAD, CLS, SEP, MASK)
-
-# A vocabulary is learnt from a random sample of about this many characters. Its alphabet is
-# the most frequent letters that cover this share of the sample.
-VOCABULARY_CHARACTERS, COVERAGE = 100_000_000, 0.9999
-ACCENT = re.compile(normalization.ACCENT)
 # Texts that are tokenised at a time, and how many such chunks may wait in memory.
-CHUNK, WAITING = 2000, 4
+CHUNK = 2000
+WAITING = 4
+
 # The most rows that are set aside for validation, and rows that are counted at a time.
-VALIDATION_ROWS, BLOCK = 1024, 100_000
+VALIDATION_ROWS = 1024
+BLOCK = 100_000
+
 # Tokens or texts that are looked at together, in the search for repeated texts.
 BLOCK_TOKENS = 2_000_000
-
-
-def learn_vocabulary(texts, profile):
-    """Learns a WordPiece vocabulary from a list of texts: `vocabulary_size` strings,
-    special tokens first, then letters, words, and pieces; "##" marks one inside a word.
-
-    Pieces are merged as in byte-pair encoding (Sennrich et al., 2016), which is how the
-    `tokenizers` library trains WordPiece. Rare letters become [UNK], as in SentencePiece
-    (Kudo and Richardson, 2018). Pieces that only served to merge longer ones are never
-    used, and are replaced by others as long as the text has enough.
-    """
-    words, size = normalization.words(texts, profile), profile.vocabulary_size
-    counts, letters = Counter(itertools.chain.from_iterable(words)), Counter()
-    for word, count in counts.items():
-        letters.update(dict.fromkeys(word, count))
-    shares = np.cumsum([count for _, count in letters.most_common()]) / letters.total()
-    alphabet = {each for each, _ in letters.most_common(1 + (shares < COVERAGE).sum())}
-    known = sorted(word for word in counts if alphabet.issuperset(word))
-    inside = sorted(set().union(*(word for word in known if len(word) > 1)))
-    spelt = [*SPECIAL_TOKENS, *sorted(alphabet), *(f"##{letter}" for letter in inside)]
-    if len(spelt) > size:
-        takes = f"its alphabet of {len(alphabet)} letters and signs takes {len(spelt)}"
-        raise ValueError(f"`vocabulary_size` {size} is too small for the text: {takes}.")
-    asked, pieces = size, []
-    while len(pieces) < size:
-        tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
-        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
-        options = {"special_tokens": spelt, "show_progress": False}
-        trainer = tokenizers.trainers.WordPieceTrainer(vocab_size=asked, **options)
-        repeated = (f"{word} " * counts[word] for word in known)
-        tokenizer.train_from_iterator(repeated, trainer)
-        learnt = tokenizer.get_vocab(with_added_tokens=False)
-        used = {token.value for word in known for token in tokenizer.model.tokenize(word)}
-        all_given = len(learnt) < asked
-        pieces = sorted(learnt if all_given else used.union(spelt), key=learnt.get)
-        if all_given and len(pieces) < size:
-            given = f"The text gives {len(pieces)} word pieces, not {size}"
-            raise ValueError(f"{given}: lower `vocabulary_size`, or take more text.")
-        asked += size - len(pieces)
-    return pieces[:size]
-
-
-def save_vocabulary(vocabulary, path):
-    """Writes a vocabulary, one piece per line in UTF-8."""
-    with helpers.writing(path) as file:
-        file.write("".join(f"{piece}\n" for piece in vocabulary).encode())
-
-
-def read_vocabulary(path):
-    """Reads a vocabulary, one piece per line in UTF-8: a list of strings, which begins with
-    the special tokens, wherever the file has them. A ValueError if a special token is
-    missing, or if a piece is there twice."""
-    path = pathlib.Path(path).expanduser()
-    try:
-        pieces = path.read_text("utf-8-sig").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"The vocabulary `{path}` can't be read ({error}).") from error
-    missing = [token for token in SPECIAL_TOKENS if token not in pieces]
-    if missing:
-        wanted = f"give one piece per line, with {' '.join(SPECIAL_TOKENS)}"
-        raise ValueError(f"The vocabulary `{path}` lacks {' '.join(missing)}: {wanted}.")
-    twice = [piece for piece, count in Counter(pieces).items() if count > 1]
-    if twice:
-        raise ValueError(f"The vocabulary `{path}` has `{twice[0]}` twice: remove one.")
-    return [*SPECIAL_TOKENS, *(piece for piece in pieces if piece not in SPECIAL_TOKENS)]
-
-
-def check_folding(vocabulary, path, lowercase, strip_accents):
-    """Raises a ValueError if text that is cleaned with these settings can't be spelt with a
-    vocabulary, because it has capitals, no capitals, or accents."""
-    pieces = vocabulary[len(SPECIAL_TOKENS) :]
-    capitals = [piece for piece in pieces if piece != piece.lower()]
-    has_case = any(piece != piece.upper() for piece in pieces)
-    accents = [p for p in pieces if ACCENT.search(unicodedata.normalize("NFD", p))]
-    if lowercase and capitals:
-        _contradiction("lowercase", True, path, f"has `{capitals[0]}` in it")
-    if not lowercase and has_case and not capitals:
-        _contradiction("lowercase", False, path, "has no capital in it")
-    if strip_accents and accents:
-        _contradiction("strip_accents", True, path, f"has `{accents[0]}` in it")
-
-
-def _contradiction(setting, value, path, fact):
-    advice = f"set it to {not value}"
-    raise ValueError(
-        f"`{setting}` is {value}, but the vocabulary `{path}` {fact}: {advice}."
-    )
-
-
-def load_vocabulary(profile):
-    """The profile's vocabulary: learnt from its corpus, BERT's, or read from a file."""
-    if profile.vocabulary == "learnt":
-        return learn_vocabulary(corpora.draw_texts(profile, VOCABULARY_CHARACTERS), profile)
-    path = profile.vocabulary
-    if path == "bert":
-        path = corpora.fetch("bert_vocab_uncased.txt")
-    vocabulary = read_vocabulary(path)
-    if len(vocabulary) != profile.vocabulary_size:
-        sizes = f"{len(vocabulary)} word pieces, not {profile.vocabulary_size}"
-        advice = f"set `vocabulary_size` to {len(vocabulary)}"
-        raise ValueError(f"The vocabulary `{path}` has {sizes}: {advice}.")
-    check_folding(vocabulary, path, profile.lowercase, profile.strip_accents)
-    return vocabulary
-
-
-@functools.lru_cache(maxsize=1)
-def _tokenizer(vocabulary, lowercase, strip_accents):
-    """A function from a batch of texts to a ragged tensor, built once per vocabulary."""
-    tokenizer = keras_hub.tokenizers.WordPieceTokenizer(list(vocabulary))
-
-    def read(texts):
-        return tokenizer(normalization.normalize(texts, lowercase, strip_accents))
-
-    return tf.function(read, input_signature=[tf.TensorSpec([None], tf.string)])
-
-
-def tokenize(texts, vocabulary, profile):
-    """Tokenises a list of texts on all cores, with the profile's `lowercase` and
-    `strip_accents`: a list of int32 arrays, one per text."""
-    return _tokenize(texts, vocabulary, profile.lowercase, profile.strip_accents)
-
-
-def _tokenize(texts, vocabulary, lowercase, strip_accents):
-    """As `tokenize`; workers elsewhere get these two settings alone."""
-    if not len(texts):
-        return []
-    tokenizer = _tokenizer(tuple(vocabulary), lowercase, strip_accents)
-    batches = tf.data.Dataset.from_tensor_slices(texts).batch(100)
-    # Split in NumPy, because iterating over a ragged tensor is slow.
-    ids = []
-    lengths = []
-    for batch in batches.map(tokenizer, num_parallel_calls=tf.data.AUTOTUNE):
-        ids.append(batch.values.numpy())
-        lengths.append(batch.row_lengths().numpy())
-    ends = np.cumsum(np.concatenate(lengths))
-    return np.split(np.concatenate(ids), ends[:-1])
 
 
 def pad(token_ids, length):
@@ -185,8 +35,11 @@ def pad(token_ids, length):
 
 def _join(token_ids):
     """Joins texts into one stream of tokens, with a [SEP] after each: int32 `(tokens,)`."""
-    parts = [part for ids in token_ids if len(ids) for part in (ids, [SEP])]
-    return np.concatenate([*parts, []]).astype("int32")
+    parts = [np.zeros(0, "int32")]
+    for ids in token_ids:
+        if len(ids):
+            parts += [ids, np.array([SEP], "int32")]
+    return np.concatenate(parts).astype("int32")
 
 
 def pack(token_ids, length):
@@ -198,7 +51,9 @@ def pack(token_ids, length):
 def _stream(texts, vocabulary, lowercase, strip_accents):
     """Tokenises and joins texts, in the smallest integer type that fits the ids."""
     dtype = np.min_scalar_type(len(vocabulary) - 1)
-    return _join(_tokenize(texts, vocabulary, lowercase, strip_accents)).astype(dtype)
+    return _join(
+        wordpieces.tokenize_with(texts, vocabulary, lowercase, strip_accents)
+    ).astype(dtype)
 
 
 def store_rows(texts, vocabulary, profile, path, executor=None):
@@ -213,12 +68,12 @@ def store_rows(texts, vocabulary, profile, path, executor=None):
             `Client.get_executor()`, into the same file; by default, all cores here.
     """
     texts = iter(texts)
-    options = vocabulary, profile.lowercase, profile.strip_accents
+    options = (vocabulary, profile.lowercase, profile.strip_accents)
     waiting = collections.deque()
     # One worker, because TensorFlow uses all cores; it runs while text is read.
     here = concurrent.futures.ThreadPoolExecutor(1)
     bar = helpers.progress(unit=" texts", unit_scale=CHUNK)
-    with here, bar, helpers.writing(path) as file:
+    with here, bar, storage.writing(path) as file:
         while chunk := list(itertools.islice(texts, CHUNK)):
             waiting.append((executor or here).submit(_stream, chunk, *options))
             if len(waiting) > WAITING:
@@ -264,7 +119,9 @@ class Rows:
 def _text_checksums(stream):
     """Yields a checksum of each text in a stream, uint64 arrays, a block at a time: the sum
     of numbers that are made from each token and its place in the text."""
-    length, total = 0, np.uint64(0)  # of a text that goes on in the next block
+    # Of a text that goes on in the next block
+    length = 0
+    total = np.uint64(0)
     for first in range(0, len(stream), BLOCK_TOKENS):
         ids = stream[first : first + BLOCK_TOKENS].astype("uint64")
         ends = np.flatnonzero(ids == SEP)
@@ -306,7 +163,8 @@ def _find_repeated(stream):
 
 def _find_pairs_with(repeated, stream, length):
     """Which pieces of `length` tokens have a part of a repeated text: bool `(pieces,)`."""
-    found, text = [], 0
+    found = []
+    text = 0
     block = max(1, BLOCK_TOKENS // length) * length
     for first in range(0, len(stream) // length * length, block):
         ids = stream[first : first + block]
@@ -327,7 +185,8 @@ def open_rows(profile, path):
         others; and the number of texts, and of those that occur more than once. Rows come
         in pairs that follow each other in the text.
     """
-    length, least = profile.sequence_length, profile.batch_size
+    length = profile.sequence_length
+    least = profile.batch_size
     stream = np.memmap(path, np.min_scalar_type(profile.vocabulary_size - 1), mode="r")
     count = len(stream) // (2 * length)  # of pairs
     # Whole batches of them, if that leaves as many for training.
@@ -350,8 +209,9 @@ def sentence_rows(sentences, vocabulary, profile):
     """Tokenises sentences to classify and pads them to the longest of `sentence_lengths`:
     int32 `(sentences, length)`."""
     # An empty sentence becomes [UNK], because attention needs at least one token.
-    texts = tokenize(list(sentences), vocabulary, profile)
-    return pad([ids if len(ids) else [UNK] for ids in texts], profile.sentence_lengths[-1])
+    texts = wordpieces.tokenize(list(sentences), vocabulary, profile)
+    texts = [ids if len(ids) else [UNK] for ids in texts]
+    return pad(texts, profile.sentence_lengths[-1])
 
 
 def log_frequencies(rows, size):
