@@ -50,7 +50,7 @@ test-slow: $(INSTALLED) $(BOOK)/installed
 	$(MAKE) book
 	$(BOOK)/bin/python -m pytest -o addopts= book --durations 25
 
-# Colab, the large profiles, the oldest versions, and the cost of a step on a TPU
+# Colab, the large profiles, and the oldest versions
 test-weekly: $(INSTALLED)
 	$(VENV)/bin/python -m pytest tests -m weekly -n 2 --dist loadfile --durations 25
 

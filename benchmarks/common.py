@@ -1,4 +1,4 @@
-"""Code that the benchmarks share: workers that take turns, the machine, tables."""
+"""Code that the benchmarks share: workers that take turns, tables, pictures."""
 
 import importlib.metadata
 import json
@@ -10,34 +10,41 @@ import subprocess
 import sys
 import time
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 FOLDER = pathlib.Path(__file__).resolve().parent
+REPOSITORY = FOLDER.parent
 ROUNDS = 5
 
 
 def machine():
     """Processor, cores, memory, system and Python, in one sentence."""
-    model, memory = platform.machine(), ""
-    if pathlib.Path("/proc/cpuinfo").exists():
-        information = pathlib.Path("/proc/cpuinfo").read_text()
-        model = re.search(r"model name\s*: (.*)", information)[1]
-        vector = "AVX-512" if "avx512f" in information else "AVX2"
-        kilobytes = re.search(
-            r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text()
-        )
-        memory = f"{int(kilobytes[1]) / 2**20:.0f} GiB, "
-        model = f"{model} ({vector})"
-    return (
-        f"{model}, {os.cpu_count()} cores, {memory}{platform.system()}, "
-        f"Python {platform.python_version()}"
-    )
+    model = platform.machine()
+    information = pathlib.Path("/proc/cpuinfo")
+    if information.exists():
+        text = information.read_text()
+        model = re.search(r"model name\s*: (.*)", text)[1]
+        model += " (AVX-512)" if "avx512f" in text else " (AVX2)"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = f"{platform.system()}, Python {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, {system}"
 
 
 def versions(*packages):
     """The installed versions of some packages, in one line."""
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+
+
+def run_series(numbers, settings, folder, **options):
+    """Runs notebooks with the profile `sample` and these settings; results and executed
+    notebooks go into `folder`/sample. Options are those of `subprocess.run`."""
+    command = [sys.executable, "scripts/series.py", "sample", json.dumps(settings)]
+    command.append(f"{folder}/sample")
+    for number in numbers:
+        command += sorted((REPOSITORY / "notebooks").glob(f"0{number}_*.ipynb"))
+    subprocess.run(command, cwd=REPOSITORY, check=True, **options)
 
 
 class Worker:
@@ -82,27 +89,26 @@ def serve(measure):
         print(json.dumps(measure()), flush=True)
 
 
-def take_turns(workers, rounds=ROUNDS):
-    """Makes `rounds` measurements with each worker, in turn.
+def take_turns(workers):
+    """Makes `ROUNDS` measurements with each worker, in turn.
 
     Args:
         workers: dict of a name to a `Worker`.
-        rounds: int.
 
     Returns:
-        A DataFrame with a row for each measurement, and the columns `name` and `round`.
+        For each name, in the same order, a DataFrame with a row for each round.
     """
-    answers = []
+    answers = {name: [] for name in workers}
     for worker in workers.values():
         worker.ask()  # warms up
-    for number in range(rounds):
+    for _ in range(ROUNDS):
         for name, worker in workers.items():
-            answers.append({"name": name, "round": number, **worker.ask()})
+            answers[name].append(worker.ask())
             print(".", end="", flush=True)
     print()
     for worker in workers.values():
         worker.close()
-    return pd.DataFrame(answers)
+    return {name: pd.DataFrame(rows) for name, rows in answers.items()}
 
 
 def guide_masking(profile, vocabulary):
@@ -135,7 +141,7 @@ def guide_masking(profile, vocabulary):
 
     def mask(lines):
         outputs = masker(tokenizer(lines))
-        features = {key: outputs[key] for key in ("token_ids", "mask_positions")}
+        features = {name: outputs[name] for name in ("token_ids", "mask_positions")}
         labels = {"masked_words": outputs["mask_ids"]}
         return features, labels, {"masked_words": outputs["mask_weights"]}
 
@@ -144,41 +150,46 @@ def guide_masking(profile, vocabulary):
 
 def spread(values, digits=0):
     """The median of measurements, with their range."""
-    return (
-        f"{np.median(values):,.{digits}f} ({min(values):,.{digits}f} to "
-        f"{max(values):,.{digits}f})"
-    )
+    low, middle, high = np.quantile(values, [0, 0.5, 1])
+    return f"{middle:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
-def report(name, title, table, *notes):
+def draw_medians(answers, column, name):
+    """Draws the medians of a column of what `take_turns` returns, with the ranges."""
+    figure, axis = plt.subplots(figsize=(7.5, 2.6), layout="constrained")
+    values = pd.DataFrame({worker: rows[column] for worker, rows in answers.items()})
+    middle = values.median()
+    ends = [middle - values.min(), values.max() - middle]
+    axis.barh(middle.index, middle, xerr=ends, color="#0072B2", capsize=3)
+    axis.invert_yaxis()
+    axis.set_xlabel(f"{column}: median of five, with their range")
+    figure.savefig(FOLDER / f"{name}.png", dpi=110)
+
+
+def report(name, title, rows, note, *packages):
     """Prints a table as Markdown, and writes it to a file beside the script.
 
     Args:
         name: string, the benchmark.
         title: string, a heading.
-        table: a DataFrame.
-        *notes: strings, lines below the table.
+        rows: a dict of dicts, the table's rows by name.
+        note: string, a paragraph below the table.
+        packages: strings, whose versions are told.
     """
-    text = "\n".join(
-        [
-            f"### {title}",
-            "",
-            table.to_markdown(floatfmt=",.1f"),
-            "",
-            *notes,
-            "",
-            f"{machine()}; {time.strftime('%Y-%m-%d')}.",
-            "",
-        ]
-    )
+    table = pd.DataFrame(rows).T.to_markdown(floatfmt=",.1f")
+    last = f"{versions(*packages)}; {machine()}; {time.strftime('%Y-%m-%d')}."
+    text = f"### {title}\n\n{table}\n\n{note}\n\n{last}\n"
     print(text)
     (FOLDER / f"{name}.md").write_text(text, "utf-8")
 
 
-def replace_table(heading, table):
-    """Replaces the first table below a heading of README.md by another, in Markdown."""
+def replace_table(heading, table, **options):
+    """Replaces the first table below a heading of README.md by a DataFrame. Options are
+    those of `to_markdown`, by which cells are otherwise shown as they are."""
+    text = table.to_markdown(index=False, **(options or {"disable_numparse": True}))
     page = FOLDER / "README.md"
     before = rf"(## {re.escape(heading)}\n(?:[^|\n].*\n|\n)*)(?:\|.*\n)+"
-    text, count = re.subn(before, lambda old: f"{old[1]}{table}\n", page.read_text("utf-8"))
+    content = page.read_text("utf-8")
+    content, count = re.subn(before, lambda old: f"{old[1]}{text}\n", content)
     assert count == 1, heading
-    page.write_text(text, "utf-8")
+    page.write_text(content, "utf-8")

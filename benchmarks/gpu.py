@@ -60,20 +60,32 @@ def card(name):
     return topologies.get_topology_desc("", "cuda", **options).devices[0]
 
 
+def arrays(text):
+    """The arrays in a text, as `(type, sides)`."""
+    found = []
+    for kind, sides, _ in tpu.ARRAY.findall(text):
+        found.append((kind, tuple(int(side) for side in sides.split(",") if side)))
+    return found
+
+
 def instructions(text):
     """Yields each instruction of a compiled program: whether it is outside a fusion, its
-    kind, the arrays of its outputs and inputs, as `(type, sides)`, and its line."""
-    shapes, alone = {}, False
+    kind, the arrays of its outputs and inputs, and the kernel that it calls, or ""."""
+    shapes = {}
+    alone = False
     for line in text.splitlines():
         alone = alone or line.startswith("ENTRY")
-        if found := tpu.INSTRUCTION.match(line):
-            shapes[found[1]] = [
-                (kind, tuple(int(side) for side in sides.split(",") if side))
-                for kind, sides, _ in tpu.ARRAY.findall(found[2])
-            ]
-            names = re.findall(r"%([\w.-]+)", found[4].partition("), ")[0])
-            inputs = [each for name in names for each in shapes.get(name, [])]
-            yield alone, found[3], shapes[found[1]], inputs, line
+        instruction = tpu.INSTRUCTION.match(line)
+        if not instruction:
+            continue
+        name, output, kind, rest = instruction.groups()
+        shapes[name] = arrays(output)
+        inputs = []
+        for input_name in re.findall(r"%([\w.-]+)", rest.partition("), ")[0]):
+            inputs += shapes.get(input_name, [])
+        called = KERNEL.search(line)
+        kernel = called[1] or called[2] or "" if called else ""
+        yield alone, kind, shapes[name], inputs, kernel
 
 
 def contents(text, profile):
@@ -82,27 +94,28 @@ def contents(text, profile):
     square = (profile.sequence_length, profile.sequence_length)
     names = "products", "of attention", "of the head", "kernels called"
     names += "logits written", "logits read"
-    found = {name: collections.Counter() for name in names}
-    for alone, kind, outputs, inputs, line in instructions(text):
+    counts = {name: collections.Counter() for name in names}
+    for alone, kind, outputs, inputs, kernel in instructions(text):
         # Padded logits are larger.
         written = [dtype for dtype, sides in outputs if math.prod(sides) >= size]
         read = [dtype for dtype, sides in inputs if math.prod(sides) >= size]
-        kernel = "".join((KERNEL.findall(line) or [""])[0])
-        found["kernels called"].update([kernel] if kernel else [])
+        if kernel:
+            counts["kernels called"][kernel] += 1
         if alone and kind not in tpu.FREE:
-            found["logits written"].update(written)
-            found["logits read"].update(read)
+            counts["logits written"].update(written)
+            counts["logits read"].update(read)
         if kind == "dot" or "cublas" in kernel:
             types = "/".join(sorted({dtype for dtype, _ in inputs[:2]}))
-            found["products"][types] += 1
+            counts["products"][types] += 1
             if written or read:
-                found["of the head"][types] += 1
+                counts["of the head"][types] += 1
             if any(sides[-2:] == square for _, sides in inputs[:2] + outputs[:1]):
-                found["of attention"][types] += 1
-    return {
-        name: ", ".join(f"{n} {each}" for each, n in sorted(counter.items())) or "none"
-        for name, counter in found.items()
-    } | {"float64 arrays": len(re.findall(r"\bf64\[\d", text))}
+                counts["of attention"][types] += 1
+    row = {}
+    for name, counter in counts.items():
+        parts = [f"{count} {key}" for key, count in sorted(counter.items())]
+        row[name] = ", ".join(parts) or "none"
+    return row | {"float64 arrays": len(re.findall(r"\bf64\[\d", text))}
 
 
 def count(profile, name):
@@ -112,7 +125,8 @@ def count(profile, name):
     # As in `hardware.use_devices`
     precision = profile.precision if capability >= 8 else "float32"
     keras.config.set_dtype_policy(precision.replace("bfloat16", "mixed_bfloat16"))
-    lowered = tpu.lower_step(*tpu.pretraining(profile), True, [card(name)], "cuda")
+    model, batch = tpu.pretraining_step(profile)
+    lowered = tpu.lower_step(model, batch, True, [card(name)], "cuda")
     compiled = lowered.compile()
     needs = compiled.memory_analysis()
     return {
@@ -129,12 +143,12 @@ def count(profile, name):
 
 
 if __name__ == "__main__":
-    found = []
-    for profile in map(profiles.load_profile, ("guide", "full")):
+    rows = []
+    for profile_name in "guide", "full":
         for name in CARDS:
-            found.append(count(profile, name))
-            print(found[-1], flush=True)
-    table = pd.DataFrame(found)
+            rows.append(count(profiles.load_profile(profile_name), name))
+            print(rows[-1], flush=True)
+    table = pd.DataFrame(rows)
     table.round(4).to_csv(common.FOLDER / "gpu.csv", index=False)
-    few = table.drop(columns=["GB of arguments", "GB temporary", "kernels called"])
-    common.replace_table("On a GPU", few.to_markdown(index=False, floatfmt=",.1f"))
+    shown = table.drop(columns=["GB of arguments", "GB temporary", "kernels called"])
+    common.replace_table("On a GPU", shown, floatfmt=",.1f")

@@ -13,26 +13,17 @@ import time
 
 import common
 import encoders
+import keras
 import numpy as np
 import pandas as pd
-
-import helpers
-
-helpers.choose_backend("jax")
-
-import keras
 import tensorflow as tf
 
 from helpers import corpora, models, pretraining, profiles, records
 
 MINUTES = 2, 4, 8, 12, 20
 LINE = 140  # characters, which just fit into a row, so that no text is lost
-SETTINGS = {
-    "encoder": "classic",
-    "batch_size": 128,
-    "dropout": 0.1,
-    "neighbour_weight": 0.0,
-}
+SETTINGS = {"encoder": "classic", "batch_size": 128, "dropout": 0.1}
+SETTINGS |= {"neighbour_weight": 0.0}
 RATE = 5e-4
 FIGURES = common.FOLDER / "guide.csv"
 OURS = "350 steps", "700 steps", encoders.BOTH
@@ -44,10 +35,11 @@ REACHED = {
 }
 
 
-def batches(profile, vocabulary):
+def make_batches(profile, vocabulary):
     """Batches of lines, tokenised, padded and masked anew in every epoch."""
-    texts = corpora.read_corpus(profile)
-    lines = [line for text in texts for line in textwrap.wrap(text, LINE)]
+    lines = []
+    for text in corpora.read_corpus(profile):
+        lines += textwrap.wrap(text, LINE)
     lines = np.random.default_rng(profile.seed).permutation(lines)
     mask = common.guide_masking(profile, vocabulary)
     lines = tf.data.Dataset.from_tensor_slices(lines).repeat().batch(profile.batch_size)
@@ -55,9 +47,9 @@ def batches(profile, vocabulary):
     return masked.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
 
 
-def guide_model(profile):
-    """The guide's model, compiled as there: constant rate, no clipping, and a head that
-    does not start from token frequencies. Unlike the guide's it masks padding."""
+def build(profile):
+    """The guide's encoder and model, compiled as there: constant rate, no clipping, and a
+    head that does not start from token frequencies. Unlike the guide's it masks padding."""
     encoder = models.build_encoder(profile)
     unknown = np.zeros(profile.vocabulary_size)
     model = models.build_pretraining_model(encoder, profile, unknown)
@@ -66,7 +58,7 @@ def guide_model(profile):
         loss={"masked_words": pretraining.cross_entropy},
         weighted_metrics={"masked_words": ["accuracy"]},
     )
-    return model
+    return encoder, model
 
 
 def train():
@@ -74,21 +66,28 @@ def train():
     vocabulary, _, rows, kept = encoders.preprocessed({})
     profile = profiles.load_profile(**SETTINGS)
     keras.utils.set_random_seed(profile.seed)
-    model = guide_model(profile)
-    made, seconds, steps = batches(profile, vocabulary), 0.0, 0
+    encoder, model = build(profile)
+    # The same weights, with the metrics of `encoders.py`.
+    measured = keras.Model(model.input, model.output)
+    measured.compile(**pretraining.compile_options(model.output, profile))
+    batches = make_batches(profile, vocabulary)
+    seconds = 0.0
+    steps = 0
     for minutes in MINUTES:
         while seconds < 60 * minutes:
             before = time.perf_counter()
-            model.train_on_batch(*next(made))
-            seconds, steps = seconds + time.perf_counter() - before, steps + 1
-        figures = encoders.read_in_context(profile, model, vocabulary, rows, kept)
-        encoder = model.get_layer("classic_encoder")
+            model.train_on_batch(*next(batches))
+            seconds += time.perf_counter() - before
+            steps += 1
+        figures = {"seconds": seconds, "steps": steps}
+        figures |= encoders.read_in_context(
+            profile, encoder, measured, vocabulary, rows, kept
+        )
         figures |= encoders.sentiment(profile, encoder, vocabulary, [None])
         figures |= encoders.bigram_shift(profile, encoder, vocabulary)
-        row = {"seconds": seconds, "steps": steps, **figures}
-        header = not FIGURES.exists()
-        pd.DataFrame([row]).round(3).to_csv(FIGURES, mode="a", index=False, header=header)
-        print(row, flush=True)
+        new = pd.DataFrame([figures]).round(3)
+        new.to_csv(FIGURES, mode="a", index=False, header=not FIGURES.exists())
+        print(figures, flush=True)
 
 
 def seconds_until(curve, metric, goal):
@@ -99,30 +98,33 @@ def seconds_until(curve, metric, goal):
     return np.interp(sign * goal, best, curve.seconds, right=np.nan)
 
 
+def say(seconds, curve):
+    return f"> {curve.seconds.max():,.0f}" if np.isnan(seconds) else f"{seconds:,.0f}"
+
+
 def show():
     """Tabulates the seconds in which each recipe reaches a goal, and their ratio."""
-    guide, found = pd.read_csv(FIGURES), pd.read_csv(encoders.FIGURES)
+    guide = pd.read_csv(FIGURES)
     encoders.preprocessed({})  # selects the folder of the notebooks' records
     counting = records.read_record(profiles.load_profile(), 2)["vectors seconds"]
-    ours = found[found.run.isin(OURS)].pivot_table("value", "run", "metric")
+    figures = pd.read_csv(encoders.FIGURES)
+    ours = figures[figures.run.isin(OURS)].pivot_table("value", "run", "metric")
     ours = ours.sort_values("seconds")
     ours.seconds += counting
     rows = []
     for metric, goals in REACHED.items():
         for goal in goals:
-            after = [seconds_until(each, metric, goal) for each in (guide, ours)]
-            last = [each.seconds.max() for each in (guide, ours)]
-            said = [
-                f"> {end:,.0f}" if np.isnan(there) else f"{there:,.0f}"
-                for there, end in zip(after, last, strict=True)
-            ]
-            times = np.where(np.isnan(after), last, after)
-            times = f"{'> ' if np.isnan(after[0]) else ''}{times[0] / times[1]:.1f}"
-            rows.append((f"{metric} {goal}", *said, "" if np.isnan(after[1]) else times))
+            theirs_at = seconds_until(guide, metric, goal)
+            ours_at = seconds_until(ours, metric, goal)
+            times = f"{theirs_at / ours_at:.1f}"
+            if np.isnan(theirs_at):
+                times = f"> {guide.seconds.max() / ours_at:.1f}"
+            if np.isnan(ours_at):
+                times = ""
+            said = say(theirs_at, guide), say(ours_at, ours)
+            rows.append((f"{metric} {goal}", said[0], said[1], times))
     columns = ["reached", "the guide's (s)", "ours (s)", "times sooner"]
-    table = pd.DataFrame(rows, columns=columns).to_markdown(
-        index=False, disable_numparse=True
-    )
+    table = pd.DataFrame(rows, columns=columns)
     common.replace_table("Against the guide's recipe", table)
 
 

@@ -16,13 +16,14 @@ import tempfile
 import time
 
 import common
-import matplotlib.pyplot as plt
-import pandas as pd
 
 SECONDS = 5  # of a measurement
 SIZE = {"sequence_length": 128, "batch_size": 128, "mask_rate": 0.25}
 OURS, GUIDE = "ours", "as in the guide"
 HERE, WORKERS = "datasets, collator", "datasets, collator in 2 workers"
+NOTE = """\
+Medians of five rounds in turn, with their range; memory is the most that a process held,
+including the text."""
 
 
 def prepare():
@@ -37,13 +38,8 @@ def prepare():
     return profile, texts, wordpieces.learn_vocabulary(texts, profile)
 
 
-def endless(make):
-    """The batches of `make()`, repeated endlessly."""
-    while True:
-        yield from make()
-
-
 def ours():
+    """Yields batches; the first item is the share of padding."""
     from helpers import masking, packing
 
     profile, texts, vocabulary = prepare()
@@ -54,31 +50,35 @@ def ours():
         rows, *_ = packing.open_rows(profile, path)
     del texts
     batches = masking.MaskedBatches(rows, profile, steps=1)  # it has any number
-    return (batches[number] for number in itertools.count()), 0.0
+    yield 0.0
+    for number in itertools.count():
+        yield batches[number]
 
 
 def guide():
+    """As `ours`."""
     import tensorflow as tf
 
     profile, texts, vocabulary = prepare()
     path = common.FOLDER / "lines.txt"
     path.write_text("\n".join(text.replace("\n", " ") for text in texts), "utf-8")
     del texts
-    batches = (
-        tf.data.TextLineDataset(str(path))
-        .filter(lambda line: tf.strings.length(line) > 100)
-        .batch(profile.batch_size, drop_remainder=True)
-        .map(
-            common.guide_masking(profile, vocabulary),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-        .prefetch(tf.data.AUTOTUNE)
-    )
-    empty = [float((f["token_ids"].numpy() == 0).mean()) for f, *_ in batches.take(50)]
-    return endless(lambda: batches), sum(empty) / len(empty)
+    lines = tf.data.TextLineDataset(str(path))
+    lines = lines.filter(lambda line: tf.strings.length(line) > 100)
+    lines = lines.batch(profile.batch_size, drop_remainder=True)
+    mask = common.guide_masking(profile, vocabulary)
+    batches = lines.map(mask, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = batches.prefetch(tf.data.AUTOTUNE)
+    padding = []
+    for features, *_ in batches.take(50):
+        padding.append(float((features["token_ids"].numpy() == 0).mean()))
+    yield sum(padding) / len(padding)
+    while True:
+        yield from batches
 
 
 def hugging_face(workers):
+    """As `ours`."""
     import datasets
     from torch.utils.data import DataLoader
     from transformers import BertTokenizerFast, DataCollatorForLanguageModeling
@@ -88,23 +88,20 @@ def hugging_face(workers):
     path.write_text("\n".join(vocabulary), "utf-8")
     tokenizer = BertTokenizerFast(str(path))
     datasets.disable_progress_bars()
+    options = {
+        "truncation": True,
+        "padding": "max_length",
+        "max_length": profile.sequence_length,
+        "return_special_tokens_mask": True,
+    }
 
     def encode(part):
-        encoded = tokenizer(
-            part["text"],
-            truncation=True,
-            padding="max_length",
-            max_length=profile.sequence_length,
-            return_special_tokens_mask=True,
-        )
-        return {
-            key: encoded[key]
-            for key in ("input_ids", "attention_mask", "special_tokens_mask")
-        }
+        encoded = tokenizer(part["text"], **options)
+        names = "input_ids", "attention_mask", "special_tokens_mask"
+        return {name: encoded[name] for name in names}
 
-    stored = datasets.Dataset.from_dict({"text": texts}).map(
-        encode, batched=True, remove_columns=["text"]
-    )
+    stored = datasets.Dataset.from_dict({"text": texts})
+    stored = stored.map(encode, batched=True, remove_columns=["text"])
     del texts
     loader = DataLoader(
         stored,
@@ -117,15 +114,19 @@ def hugging_face(workers):
         ),
     )
     batch = next(iter(loader))
-    return endless(lambda: loader), 1 - float(batch["attention_mask"].float().mean())
+    yield 1 - float(batch["attention_mask"].float().mean())
+    while True:
+        yield from loader
 
 
-def serve(batches, padding):
+def serve(batches):
     """Measures batches a second on request."""
+    padding = next(batches)
     next(batches)
 
     def measure():
-        count, before = 0, time.perf_counter()
+        count = 0
+        before = time.perf_counter()
         while time.perf_counter() - before < SECONDS:
             next(batches)
             count += 1
@@ -137,51 +138,33 @@ def serve(batches, padding):
 
 
 def main():
-    names = OURS, GUIDE, HERE, WORKERS
-    workers = {name: common.Worker(__file__, name) for name in names}
+    workers = {}
+    for name in OURS, GUIDE, HERE, WORKERS:
+        workers[name] = common.Worker(__file__, name)
     answers = common.take_turns(workers)
     for name in "lines.txt", "vocabulary.txt":
         (common.FOLDER / name).unlink(missing_ok=True)
-    guides = answers[answers.name == GUIDE].set_index("round")["batches/s"]
     rows = {}
-    for name, one in answers.groupby("name", sort=False):
-        one = one.set_index("round")
+    for name, answer in answers.items():
+        times = answer["batches/s"] / answers[GUIDE]["batches/s"]
         rows[name] = {
-            "batches/s": common.spread(one["batches/s"]),
-            "times the guide's": common.spread(one["batches/s"] / guides, 1),
-            "padding (%)": f"{one.padding.iloc[0]:.1f}",
-            "memory (GiB)": f"{one.GiB.max():.1f}",
+            "batches/s": common.spread(answer["batches/s"]),
+            "times the guide's": common.spread(times, 1),
+            "padding (%)": f"{answer.padding[0]:.1f}",
+            "memory (GiB)": f"{answer.GiB.max():.1f}",
         }
-    table = pd.DataFrame(rows).T
-    table.index.name = "input"
-    figure, axis = plt.subplots(figsize=(7.5, 2.4), layout="constrained")
-    middle = answers.groupby("name", sort=False)["batches/s"].median()
-    axis.barh(middle.index, middle, color="#0072B2")
-    axis.invert_yaxis()
-    axis.set_xlabel("batches of 128x128 a second: median of five")
-    figure.savefig(common.FOLDER / "input_pipeline.png", dpi=110)
-    common.report(
-        "input_pipeline",
-        "Input",
-        table,
-        "Medians of five rounds in turn, with their range; memory is the most that a "
-        "process held, including the text.",
-        "",
-        common.versions(
-            "keras", "keras-hub", "tensorflow", "torch", "transformers", "datasets"
-        ),
-    )
+    common.draw_medians(answers, "batches/s", "input_pipeline")
+    packages = "keras", "keras-hub", "tensorflow", "torch", "transformers", "datasets"
+    common.report("input_pipeline", "Input", rows, NOTE, *packages)
 
 
 if __name__ == "__main__":
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
-    make = {
-        OURS: ours,
-        GUIDE: guide,
-        HERE: lambda: hugging_face(0),
-        WORKERS: lambda: hugging_face(2),
-    }
     if len(sys.argv) == 1:
         main()
+    elif sys.argv[1] == OURS:
+        serve(ours())
+    elif sys.argv[1] == GUIDE:
+        serve(guide())
     else:
-        serve(*make[sys.argv[1]]())
+        serve(hugging_face(workers=2 if sys.argv[1] == WORKERS else 0))

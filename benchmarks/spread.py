@@ -14,15 +14,12 @@ import argparse
 import json
 import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 
+import common
 import pandas as pd
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
-TABLE = REPOSITORY / "benchmarks" / "findings.csv"
-NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0[1-5]*.ipynb"))
+TABLE = common.FOLDER / "findings.csv"
 
 
 def instructions(xla, numpy, openblas):
@@ -37,12 +34,12 @@ def instructions(xla, numpy, openblas):
 
 # Name: environment variables, settings, whether all of it runs on one core.
 VARIANTS = {
-    "whole": ({}, "{}", False),
-    "avx2": (instructions("AVX2", "X86_V4", "Haswell"), "{}", False),
-    "sse4_2": (instructions("SSE4_2", "X86_V3 X86_V4", "Nehalem"), "{}", False),
-    "one_thread": ({}, "{}", True),
-    "seed_1": ({}, "{seed: 1}", False),
-    "seed_2": ({}, "{seed: 2}", False),
+    "whole": ({}, {}, False),
+    "avx2": (instructions("AVX2", "X86_V4", "Haswell"), {}, False),
+    "sse4_2": (instructions("SSE4_2", "X86_V3 X86_V4", "Nehalem"), {}, False),
+    "one_thread": ({}, {}, True),
+    "seed_1": ({}, {"seed": 1}, False),
+    "seed_2": ({}, {"seed": 2}, False),
 }
 
 
@@ -56,23 +53,12 @@ def measure(variant):
     variables, settings, alone = VARIANTS[variant]
     with tempfile.TemporaryDirectory() as folder:
         values = pathlib.Path(folder, "findings.jsonl")
-        variables = {
-            "TUTORIAL_ARTIFACTS": folder,
-            "TUTORIAL_FINDINGS": str(values),
-            **variables,
-        }
-        command = [
-            sys.executable,
-            "scripts/series.py",
-            "sample",
+        results = {"TUTORIAL_ARTIFACTS": folder, "TUTORIAL_FINDINGS": str(values)}
+        common.run_series(
+            range(1, 6),
             settings,
-            f"{folder}/sample",
-        ]
-        subprocess.run(
-            [*command, *map(str, NOTEBOOKS)],
-            cwd=REPOSITORY,
-            env={**os.environ, **variables},
-            check=True,
+            folder,
+            env=os.environ | results | variables,
             preexec_fn=one_core if alone else None,
         )
         return read(values, variant)
@@ -80,10 +66,12 @@ def measure(variant):
 
 def read(path, variant):
     """The values of findings that notebooks have collected: a Series by name."""
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    values = {line["finding"]: line["value"] for line in lines}
-    lessons = {name: value for name, value in values.items() if name[0].isdigit()}
-    return pd.Series(lessons, name=variant)
+    values = {}
+    for line in path.read_text("utf-8").splitlines():
+        finding = json.loads(line)
+        if finding["finding"][0].isdigit():  # of a lesson, not of solutions
+            values[finding["finding"]] = finding["value"]
+    return pd.Series(values, name=variant)
 
 
 def add(table, values):
@@ -97,13 +85,14 @@ def add(table, values):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # Not `choices`, which argparse compares with the default, too.
     parser.add_argument("variants", nargs="*", default=[*VARIANTS], metavar="variant")
     parser.add_argument("--values", type=pathlib.Path, help="of one variant, from a file")
     options = parser.parse_args()
-    asked = options.variants
-    if unknown := {*asked} - VARIANTS.keys():
+    unknown = set(options.variants) - set(VARIANTS)
+    if unknown:
         parser.error(f"no variant {', '.join(unknown)}: choose among {', '.join(VARIANTS)}")
-    for variant in asked:
+    for variant in options.variants:
         values = read(options.values, variant) if options.values else measure(variant)
         table = pd.DataFrame()
         if TABLE.exists():

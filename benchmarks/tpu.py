@@ -19,7 +19,6 @@ os.environ |= {"JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1"}
 os.environ |= {"TPU_WORKER_HOSTNAMES": "localhost", "TPU_WORKER_ID": "0"}
 
 import common
-import encoders
 import pandas as pd
 
 import helpers
@@ -80,31 +79,46 @@ PHASES = {
 ORDER = ["full", "guide", *PHASES, *CHIPS, 1, 4, "batch", "weights"]
 
 
+def layouts():
+    """The layouts of notebook 6: the axes of the matrices that devices share."""
+    mesh = keras.distribution.DeviceMesh((1, 1), ("batch", "model"), ["cpu:0"])
+    shared = keras.distribution.LayoutMap(mesh)
+    shared["token_embedding/embeddings"] = ("model", None)
+    shared[".*(query|key|value|feedforward_intermediate)/kernel"] = (None, "model")
+    shared[".*feedforward_intermediate/bias"] = ("model",)
+    shared[".*block_.*(attention_output|feedforward_output)/kernel"] = ("model", None)
+    return shared
+
+
 def lower_step(model, batch, train, devices, platform="tpu", layouts=None):
     """Lowers a step for devices that share the batch. With a `LayoutMap`, pairs of them
     also share the weights and the optimizer's state."""
     model._symbolic_build(data_batch=batch)
     model.optimizer.build(model.trainable_variables)
-    axes = ("batch", "model") if layouts else ("batch",)
-    # BERT's vocabulary size is even, but no multiple of 4.
-    shape = (-1, 2) if layouts else -1
-    mesh = jax.sharding.Mesh(np.reshape(devices, shape), axes)
-    places = {each.path: layouts[each.path] for each in model.variables} if layouts else {}
-    split = {path.replace("/", "_"): found.axes for path, found in places.items() if found}
+    mesh = jax.sharding.Mesh(np.reshape(devices, -1), ("batch",))
+    shared_axes = {}
+    if layouts:
+        # BERT's vocabulary size is even, but no multiple of 4.
+        mesh = jax.sharding.Mesh(np.reshape(devices, (-1, 2)), ("batch", "model"))
+        for variable in model.variables:
+            if layout := layouts[variable.path]:
+                shared_axes[variable.path.replace("/", "_")] = layout.axes
 
     def spec(array, *axes):
         sharding = jax.sharding.NamedSharding(mesh, jax.P(*axes))
         return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=sharding)
 
-    def weight(variable):
-        path = variable.path.replace("/", "_")
-        found = [axes for name, axes in split.items() if name in path]
-        return spec(variable.value, *(found[0] if found else ()))
+    def weight_spec(variable):
+        # The optimizer's variables are named after the model's.
+        for name, axes in shared_axes.items():
+            if name in variable.path.replace("/", "_"):
+                return spec(variable.value, *axes)
+        return spec(variable.value)
 
     kinds = [model.trainable_variables, model.non_trainable_variables]
     kinds += [model.optimizer.variables] if train else []
     kinds += [model.metrics_variables]
-    state = [[weight(variable) for variable in kind] for kind in kinds]
+    state = [[weight_spec(variable) for variable in kind] for kind in kinds]
     data = jax.tree.map(lambda array: spec(array, "batch"), batch)
     step = jax.jit(model.train_step if train else model.test_step, donate_argnums=0)
     return step.trace(state, data).lower(lowering_platforms=(platform,))
@@ -113,29 +127,34 @@ def lower_step(model, batch, train, devices, platform="tpu", layouts=None):
 def size(shapes, fast=True):
     """Bytes of the arrays in a text, with or without those in fast memory, which the
     compiler calls space 1."""
-    return sum(
-        BYTES.get(kind, 0) * math.prod(int(n) for n in sides.split(",") if n)
-        for kind, sides, layout in ARRAY.findall(shapes)
-        if fast or "S(1)" not in layout
-    )
+    total = 0
+    for kind, sides, layout in ARRAY.findall(shapes):
+        if fast or "S(1)" not in layout:
+            count = math.prod(int(side) for side in sides.split(",") if side)
+            total += BYTES.get(kind, 0) * count
+    return total
 
 
 def traffic(text):
     """Bytes that a compiled program reads from and writes to a chip's main memory, and
     bytes that it exchanges with other chips."""
-    shapes, main, exchanged = {}, 0, 0
+    shapes = {}
+    main = 0
+    exchanged = 0
     for line in text[text.index("\nENTRY") :].splitlines():
-        if not (found := INSTRUCTION.match(line)):
+        instruction = INSTRUCTION.match(line)
+        if not instruction:
             continue
-        name, shapes[name], kind, rest = found[1], found[2], found[3], found[4]
+        name, output, kind, rest = instruction.groups()
+        shapes[name] = output
         if kind.endswith("-done"):
-            main += size(shapes[name])  # from or to main memory
+            main += size(output)  # from or to main memory
         elif kind not in FREE:
-            inputs = re.findall(r"%([\w.-]+)", rest.partition("), ")[0])
-            both = [shapes[name], *(shapes[each] for each in inputs if each in shapes)]
-            main += sum(size(each, fast=False) for each in both)
+            main += size(output, fast=False)
+            for input_name in re.findall(r"%([\w.-]+)", rest.partition("), ")[0]):
+                main += size(shapes.get(input_name, ""), fast=False)
         if EXCHANGE.fullmatch(kind):
-            exchanged += size(found[2])
+            exchanged += size(output)
     return main, exchanged
 
 
@@ -147,14 +166,18 @@ def held(needs):
 
 def count(name, phase, chip, devices, shared):
     """The cost of a phase of a profile on each of some chips: a dict."""
-    profile, (build, train) = profiles.load_profile(name), PHASES[phase]
+    profile = profiles.load_profile(name)
     policy = profile.precision.replace("bfloat16", "mixed_bfloat16")
     keras.config.set_dtype_policy(policy)
+    build, train = PHASES[phase]
+    model, batch = build(profile)
     topology, operations, memory = CHIPS[chip]
-    devices = topologies.get_topology_desc(topology, "tpu").devices[:devices]
-    split = layouts(profile) if shared == "weights" else None
-    compiled = lower_step(*build(profile), train, devices, layouts=split).compile()
-    costs, (main, exchanged) = compiled.cost_analysis(), traffic(compiled.as_text())
+    chips = topologies.get_topology_desc(topology, "tpu").devices[:devices]
+    shared_weights = layouts() if shared == "weights" else None
+    lowered = lower_step(model, batch, train, chips, layouts=shared_weights)
+    compiled = lowered.compile()
+    costs = compiled.cost_analysis()
+    main, exchanged = traffic(compiled.as_text())
     return {
         "GFLOP": costs["flops"] / 1e9,
         "GB counted": costs["bytes accessed"] / 1e9,
@@ -166,30 +189,29 @@ def count(name, phase, chip, devices, shared):
     }
 
 
-def layouts(profile):
-    """The layouts of notebook 6."""
-    return encoders.run_cells(6, {"profile": profile}, "layouts = ")["layouts"]
-
-
 def configurations():
-    """Yields what to compile: profile, phase, chip, number of chips, what they share."""
-    for chip in CHIPS:
-        yield "full", "pretraining", chip, 4, "weights"
-    for each in itertools.product(("full", "guide"), CHIPS, (1, 4), PHASES):
-        name, chip, devices, phase = each
-        yield name, phase, chip, devices, "batch"
+    """What to compile: profile, phase, chip, number of chips, what they share."""
+    wanted = [("full", "pretraining", chip, 4, "weights") for chip in CHIPS]
+    for name, chip, devices, phase in itertools.product(
+        ("full", "guide"), CHIPS, (1, 4), PHASES
+    ):
+        wanted.append((name, phase, chip, devices, "batch"))
+    return wanted
+
+
+def main():
+    table = pd.read_csv(FIGURES) if FIGURES.exists() else pd.DataFrame(columns=KEYS)
+    made = set(table[KEYS].itertuples(index=False, name=None))
+    for wanted in configurations():
+        if wanted not in made:
+            row = dict(zip(KEYS, wanted, strict=True)) | count(*wanted)
+            table = pd.concat([table, pd.DataFrame([row])], ignore_index=True)
+            table.round(3).to_csv(FIGURES, index=False)
+            print(row, flush=True)
+    table = table.sort_values(KEYS, key=lambda column: column.map(ORDER.index))
+    shown = table[(table.phase == "pretraining") | (table.chip == "v5e")]
+    common.replace_table("On a TPU", shown, floatfmt=",.2f")
 
 
 if __name__ == "__main__":
-    table = pd.read_csv(FIGURES) if FIGURES.exists() else pd.DataFrame(columns=KEYS)
-    made = {*table[KEYS].itertuples(index=False, name=None)}
-    for each in configurations():
-        if each not in made:
-            found = dict(zip(KEYS, each, strict=True)) | count(*each)
-            table = pd.concat([table, pd.DataFrame([found])], ignore_index=True)
-            table.round(3).to_csv(FIGURES, index=False)
-            print(found, flush=True)
-    table = table.sort_values(KEYS, key=lambda each: each.map(ORDER.index))
-    some = (table.phase == "pretraining") | (table.chip == "v5e")
-    text = table[some].to_markdown(index=False, floatfmt=",.2f")
-    common.replace_table("On a TPU", text)
+    main()

@@ -12,13 +12,14 @@ import sys
 import time
 
 import common
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 
 STEPS = 10
 OURS = {"ours, JAX": "jax", "ours, TensorFlow": "tensorflow", "ours, PyTorch": "torch"}
-THEIRS = ("transformers, eager", "transformers, compiled")
+EAGER, COMPILED = "transformers, eager", "transformers, compiled"
+NOTE = """\
+Medians of five rounds in turn, with their range. The share relates a step's necessary
+products to the rate of one large float32 product on the same backend."""
 
 
 def useful_flops(profile):
@@ -45,7 +46,23 @@ def product_rate(multiply, size=2048, repeats=5):
     return repeats * 2 * size**3 / (time.perf_counter() - before) / 1e9
 
 
-def ours():
+def serve(profile, take_steps, multiply):
+    """Measures on request `STEPS` steps, and a large product."""
+
+    def measure():
+        before = time.perf_counter()
+        take_steps()
+        seconds = (time.perf_counter() - before) / STEPS
+        return {
+            "tokens/s": profile.batch_size * profile.sequence_length / seconds,
+            "GFLOP/s": useful_flops(profile) / seconds / 1e9,
+            "product GFLOP/s": product_rate(multiply),
+        }
+
+    common.serve(measure)
+
+
+def serve_ours():
     """Measures the series' step on the backend of this process."""
     import helpers
 
@@ -57,35 +74,30 @@ def ours():
     profile = profiles.load_profile("sample")
     keras.utils.set_random_seed(profile.seed)
     size, shape = profile.vocabulary_size, (4000, profile.sequence_length)
-    words = len(normalization.SPECIAL_TOKENS), size
-    rows = np.random.default_rng(0).integers(*words, shape, "int32")
+    special = len(normalization.SPECIAL_TOKENS)
+    rows = np.random.default_rng(0).integers(special, size, shape, "int32")
+    log_frequencies = packing.log_frequencies(rows, size)
     model = pretraining.pretraining_model(
-        profile, profile.pretraining_steps, packing.log_frequencies(rows, size)
+        profile, profile.pretraining_steps, log_frequencies
     )
     batches = masking.MaskedBatches(rows, profile, STEPS)
     square = keras.random.normal((2048, 2048))
+    product = keras.ops.matmul
     if backend == "jax":
         import jax
 
-        product = jax.jit(keras.ops.matmul)
-        multiply = lambda: product(square, square).block_until_ready()  # noqa: E731
-    else:
-        multiply = lambda: keras.ops.convert_to_numpy(keras.ops.matmul(square, square))  # noqa: E731
+        product = jax.jit(product)
 
-    def measure():
-        before = time.perf_counter()
-        model.fit(batches, shuffle=False, verbose=0)
-        seconds = (time.perf_counter() - before) / STEPS
-        return {
-            "tokens/s": profile.batch_size * profile.sequence_length / seconds,
-            "GFLOP/s": useful_flops(profile) / seconds / 1e9,
-            "product GFLOP/s": product_rate(multiply),
-        }
+    def multiply():
+        result = product(square, square)
+        if backend == "jax":
+            return result.block_until_ready()
+        return keras.ops.convert_to_numpy(result)
 
-    return measure
+    serve(profile, lambda: model.fit(batches, shuffle=False, verbose=0), multiply)
 
 
-def theirs(compiled):
+def serve_theirs(compiled):
     """Measures BertForMaskedLM's step."""
     import torch
     from transformers import BertConfig, BertForMaskedLM
@@ -94,92 +106,65 @@ def theirs(compiled):
 
     profile = profiles.load_profile("sample")
     torch.manual_seed(0)
-    model = BertForMaskedLM(
-        BertConfig(
-            vocab_size=profile.vocabulary_size,
-            hidden_size=profile.hidden_dim,
-            num_hidden_layers=profile.num_layers,
-            num_attention_heads=profile.num_heads,
-            intermediate_size=profile.intermediate_dim,
-            max_position_embeddings=profile.sequence_length,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-        )
+    config = BertConfig(
+        vocab_size=profile.vocabulary_size,
+        hidden_size=profile.hidden_dim,
+        num_hidden_layers=profile.num_layers,
+        num_attention_heads=profile.num_heads,
+        intermediate_size=profile.intermediate_dim,
+        max_position_embeddings=profile.sequence_length,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
     )
+    model = BertForMaskedLM(config)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4)
     forward = torch.compile(model) if compiled else model
     shape = profile.batch_size, profile.sequence_length
     token_ids = torch.randint(5, profile.vocabulary_size, shape)
     hidden = torch.rand(shape).argsort(dim=1) < profile.predictions_per_sequence
     labels = torch.where(hidden, token_ids, -100)
+    inputs = {"input_ids": token_ids, "attention_mask": torch.ones_like(token_ids)}
     square = torch.randn(2048, 2048)
 
-    def step():
-        loss = forward(
-            input_ids=token_ids, attention_mask=torch.ones_like(token_ids), labels=labels
-        ).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        return loss.item()
-
-    def measure():
-        before = time.perf_counter()
+    def take_steps():
         for _ in range(STEPS):
-            step()
-        seconds = (time.perf_counter() - before) / STEPS
-        return {
-            "tokens/s": shape[0] * shape[1] / seconds,
-            "GFLOP/s": useful_flops(profile) / seconds / 1e9,
-            "product GFLOP/s": product_rate(lambda: square @ square),
-        }
+            loss = forward(**inputs, labels=labels).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            loss.item()
 
-    return measure
+    serve(profile, take_steps, lambda: square @ square)
 
 
 def main():
-    workers = {
-        name: common.Worker(__file__, name, backend) for name, backend in OURS.items()
-    }
-    workers |= {name: common.Worker(__file__, name, "torch") for name in THEIRS}
+    workers = {}
+    for name, backend in OURS.items():
+        workers[name] = common.Worker(__file__, name, backend)
+    for name in EAGER, COMPILED:
+        workers[name] = common.Worker(__file__, name, "torch")
     answers = common.take_turns(workers)
-    slowest = answers[answers.name == THEIRS[0]].set_index("round")["tokens/s"]
     rows = {}
-    for name, one in answers.groupby("name", sort=False):
-        one = one.set_index("round")
+    for name, answer in answers.items():
+        share = 100 * answer["GFLOP/s"] / answer["product GFLOP/s"]
+        times = answer["tokens/s"] / answers[EAGER]["tokens/s"]
         rows[name] = {
-            "tokens/s": common.spread(one["tokens/s"]),
-            f"times {THEIRS[0]}": common.spread(one["tokens/s"] / slowest, 2),
-            "product, GFLOP/s": common.spread(one["product GFLOP/s"]),
-            "share of it (%)": common.spread(100 * one["GFLOP/s"] / one["product GFLOP/s"]),
+            "tokens/s": common.spread(answer["tokens/s"]),
+            f"times {EAGER}": common.spread(times, 2),
+            "product, GFLOP/s": common.spread(answer["product GFLOP/s"]),
+            "share of it (%)": common.spread(share),
         }
-    table = pd.DataFrame(rows).T
-    table.index.name = "step"
-    figure, axis = plt.subplots(figsize=(7.5, 2.6), layout="constrained")
-    medians = answers.groupby("name", sort=False)["tokens/s"]
-    middle = medians.median()
-    ends = [middle - medians.min(), medians.max() - middle]
-    axis.barh(middle.index, middle, xerr=ends, color="#0072B2", capsize=3)
-    axis.invert_yaxis()
-    axis.set_xlabel("tokens/s: median of five, with their range")
-    figure.savefig(common.FOLDER / "train_step.png", dpi=110)
-    common.report(
-        "train_step",
-        "A pretraining step",
-        table,
-        "Medians of five rounds in turn, with their range. The share relates a step's "
-        "necessary products to the rate of one large float32 product on the same backend.",
-        "",
-        common.versions("keras", "jax", "tensorflow", "torch", "transformers"),
-    )
+    common.draw_medians(answers, "tokens/s", "train_step")
+    packages = "keras", "jax", "tensorflow", "torch", "transformers"
+    common.report("train_step", "A pretraining step", rows, NOTE, *packages)
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:
         main()
     elif sys.argv[1] in OURS:
-        common.serve(ours())
+        serve_ours()
     else:
         os.environ.pop("KERAS_BACKEND", None)
-        common.serve(theirs(compiled=sys.argv[1] == THEIRS[1]))
+        serve_theirs(compiled=sys.argv[1] == COMPILED)

@@ -72,6 +72,6 @@ def say_hours(profile):
     sentence = f"On this machine pretraining takes {duration}."
     on_cpu = "cpu" in str(ops.zeros(1).device).lower()
     if not profile.allow_slow and on_cpu and hours > 1:
-        advice = "Use a GPU or TPU (see README.md), or lower `pretraining_steps`"
+        advice = "Use a GPU or TPU (see docs/devices.md), or lower `pretraining_steps`"
         raise RuntimeError(f"{sentence} {advice}, or set `allow_slow` to True.")
     return sentence

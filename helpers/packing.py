@@ -163,6 +163,7 @@ def _find_repeated(stream):
 
 def _find_pairs_with(repeated, stream, length):
     """Which pieces of `length` tokens have a part of a repeated text: bool `(pieces,)`."""
+    repeated = np.append(repeated, False)  # for a text that has no [SEP] yet
     found = []
     text = 0
     block = max(1, BLOCK_TOKENS // length) * length

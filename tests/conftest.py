@@ -1,11 +1,13 @@
 """Shared fixtures and helpers: a small profile, some text, its vocabulary and rows."""
 
+import collections
 import itertools
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import zipfile
 
 import helpers
 
@@ -53,9 +55,21 @@ def run_python(*arguments, **options):
 
 def moved(encoder):
     """Perturbs an encoder's weights, as training does; some of them start at 0."""
-    rng, weights = np.random.default_rng(0), encoder.get_weights()
-    encoder.set_weights([each + rng.normal(0, 0.1, each.shape) for each in weights])
+    rng = np.random.default_rng(0)
+    perturbed = []
+    for weight in encoder.get_weights():
+        perturbed.append(weight + rng.normal(0, 0.1, weight.shape))
+    encoder.set_weights(perturbed)
     return encoder
+
+
+def some_of(*classes, count=20):
+    """A CSV with `count` rows of each class."""
+    content = "text,label\n"
+    for label in classes:
+        for number in range(count):
+            content += f"text {label} {number},{label}\n"
+    return content
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +109,33 @@ def artifacts(tmp_path, monkeypatch):
     """An empty folder of artifacts."""
     monkeypatch.setenv("TUTORIAL_ARTIFACTS", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture
+def compilations():
+    """Counts how often JAX compiles each function: a Counter."""
+    jax = pytest.importorskip("jax")
+    counts = collections.Counter()
+
+    def count(event, seconds, fun_name="", **_):
+        counts[fun_name] += event == "/jax/core/compile/backend_compile_duration"
+
+    jax.monitoring.register_event_duration_secs_listener(count)
+    yield counts
+    jax.monitoring.unregister_event_duration_listener(count)
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch):
+    """A function that makes an archive of files, as if it were what is downloaded."""
+
+    def make(members):
+        with zipfile.ZipFile(tmp_path / "archive.zip", "w") as opened:
+            for member, content in members.items():
+                opened.writestr(member, content)
+        monkeypatch.setattr(corpora, "fetch", lambda name: tmp_path / "archive.zip")
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -13,16 +13,18 @@ pytestmark = pytest.mark.slow
 
 # Loads an encoder saved on another backend, compares its output, and saves it again.
 LOAD = """
-import sys, helpers
+import sys
+import helpers
 helpers.choose_backend()
-import keras, numpy as np
+import keras
+import numpy as np
 from helpers import models
 
 for kind in "rotary", "classic":
     encoder = keras.saving.load_model(f"{sys.argv[1]}/{kind}.keras")
     with np.load(f"{sys.argv[1]}/{kind}.npz") as before:
-        now = keras.ops.convert_to_numpy(encoder(before["ids"]))
-        np.testing.assert_allclose(now, before["said"], atol=1e-4)
+        vectors = keras.ops.convert_to_numpy(encoder(before["ids"]))
+        np.testing.assert_allclose(vectors, before["vectors"], atol=1e-4)
     encoder.save(f"{sys.argv[1]}/{kind}.keras")
 """
 
@@ -35,19 +37,19 @@ def backend(request):
 
 
 def test_model_code_runs_on(backend):
-    tests = ["-p", "no:cacheprovider", "tests/test_models.py", "tests/test_checkpoints.py"]
+    tests = "-p", "no:cacheprovider", "tests/test_models.py", "tests/test_checkpoints.py"
     run_python("-m", "pytest", "-q", *tests, KERAS_BACKEND=backend)
 
 
-def test_an_encoder_that_one_saves_the_other_loads(backend, tmp_path):
+def test_each_backend_loads_what_the_other_saves(backend, tmp_path):
     ids = np.random.default_rng(0).integers(5, 500, (3, 32)).astype("int32")
     ids[:, 20:] = 0
     for kind in "rotary", "classic":
         profile = profiles.load_profile(vocabulary_size=500, encoder=kind)
         encoder = moved(models.build_encoder(profile))
         encoder.save(tmp_path / f"{kind}.keras")
-        said = keras.ops.convert_to_numpy(encoder(ids))
-        np.savez(tmp_path / f"{kind}.npz", ids=ids, said=said)
+        vectors = keras.ops.convert_to_numpy(encoder(ids))
+        np.savez(tmp_path / f"{kind}.npz", ids=ids, vectors=vectors)
     # There, and back again.
     for name in backend, keras.backend.backend():
         run_python("-c", LOAD, tmp_path, KERAS_BACKEND=name)

@@ -5,50 +5,57 @@ import signal
 import nbformat
 import pytest
 
-from conftest import NOTEBOOKS, plain, start_python
+from conftest import NOTEBOOKS, plain, run_python, start_python
 
 ABORTS = """
 import os
 
 os.write(2, b"This library needs AVX instructions.\\n")
-os.abort()
 """
 
 
-@pytest.mark.parametrize("ends", ["by a signal", "with an error"])
-def test_what_is_said_when_the_import_fails_is_shown(tmp_path, ends):
-    program = ABORTS.replace(
-        "os.abort()", "1 / 0" if ends == "with an error" else "os.abort()"
-    )
-    (tmp_path / "tensorflow.py").write_text(program)
+@pytest.mark.parametrize(("ends", "code"), [("os.abort()", -signal.SIGABRT), ("1 / 0", 1)])
+def test_what_is_said_when_the_import_fails_is_shown(tmp_path, ends, code):
+    (tmp_path / "tensorflow.py").write_text(ABORTS + ends)
     command = "-c", "import helpers; helpers.choose_backend()"
     process = start_python(*command, PYTHONPATH=str(tmp_path))
     printed, _ = process.communicate(timeout=120)
     assert "This library needs AVX instructions." in printed
-    assert process.returncode == (1 if ends == "with an error" else -signal.SIGABRT)
+    assert process.returncode == code
 
 
-def test_nothing_is_said_when_it_succeeds():
-    process = start_python("-c", "import helpers; helpers.choose_backend()")
-    printed, _ = process.communicate(timeout=120)
-    assert (printed, process.returncode) == ("", 0)
+CHOOSE = """
+import helpers, sys
+
+assert "keras" not in sys.modules
+print(helpers.choose_backend("jax"))
+import keras
+print(keras.config.image_data_format())
+"""
 
 
-@pytest.mark.parametrize("kind", ["module", "folder"])
-def test_a_foreign_package_of_the_same_name_is_named(kind, tmp_path):
+@pytest.mark.parametrize(
+    "backend", ["jax", pytest.param("tensorflow", marks=pytest.mark.slow)]
+)
+def test_choosing_a_backend_says_nothing_whatever_the_reader_has_set(tmp_path, backend):
+    (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first"}')
+    printed = run_python("-c", CHOOSE, KERAS_BACKEND=backend, KERAS_HOME=str(tmp_path))
+    # The order of axes is that of text.
+    assert printed == f"{backend}\nchannels_last\n"
+
+
+@pytest.mark.parametrize("name", ["helpers.py", "helpers/__init__.py"])
+def test_a_foreign_package_of_the_same_name_is_named(name, tmp_path):
     """Beside a notebook, as in a reader's own project, where it hides the installed one."""
-    foreign = tmp_path / ("helpers.py" if kind == "module" else "helpers/__init__.py")
+    foreign = tmp_path / name
     foreign.parent.mkdir(exist_ok=True)
     foreign.write_text("def tidy(): ...\n")
-    setup = next(
-        cell
-        for cell in nbformat.read(NOTEBOOKS[0], as_version=4).cells
-        if "import helpers" in cell.source
-    )
+    cells = nbformat.read(NOTEBOOKS[0], as_version=4).cells
+    (setup,) = [cell for cell in cells if "import helpers" in cell.source]
     (tmp_path / "notebook.py").write_text(plain(setup))
     process = start_python(tmp_path / "notebook.py")
     printed, _ = process.communicate(timeout=60)
-    *_, last = printed.splitlines()
+    last = printed.splitlines()[-1]
     assert last.startswith("ImportError: <module 'helpers' from ")
     assert str(tmp_path) in last
     assert "rename it" in last

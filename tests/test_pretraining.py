@@ -1,0 +1,97 @@
+"""Pretraining: the compiled model, its losses and schedule, and what ends it."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from helpers import checkpoints, masking, normalization, packing, pretraining
+
+
+def pretrain(profile, rows, steps):
+    """Pretrains, and returns the compiled model and the cross-entropy of each step."""
+    keras.utils.set_random_seed(profile.seed)
+    log_frequencies = packing.log_frequencies(rows, profile.vocabulary_size)
+    model = pretraining.pretraining_model(profile, steps, log_frequencies)
+    batches = masking.MaskedBatches(rows, profile, steps)
+    plan = {"epochs": steps, "steps_per_epoch": 1, "shuffle": False, "verbose": 0}
+    history = model.fit(batches, **plan).history
+    return model, np.array(history["masked_words_cross_entropy"])
+
+
+def test_the_same_seed_gives_the_same_losses_and_each_phase_is_compiled_once(
+    profile, compilations
+):
+    # Texts of five tokens: many places for masked tokens are empty.
+    rng = np.random.default_rng(0)
+    rows = rng.integers(5, profile.vocabulary_size, (64, profile.sequence_length))
+    rows[:, 5::6] = normalization.SEP
+    rows[::4, 8:] = normalization.PAD
+    profile = dataclasses.replace(profile, dropout=0.1)
+    model, losses = pretrain(profile, rows, 4)
+    batches = masking.MaskedBatches(rows, profile, 3)
+    measured = model.evaluate(batches, verbose=0, return_dict=True)
+    if keras.backend.backend() == "jax":
+        assert compilations["jit(train_step)"] == 1
+        assert compilations["jit(test_step)"] == 1
+    _, again = pretrain(profile, rows, 4)
+    np.testing.assert_array_equal(again, losses)
+    assert np.isfinite(again).all()
+    # A loss beside a baseline is the mean over all masked tokens.
+    losses = []
+    counts = []
+    for number in range(3):
+        model.reset_metrics()
+        of_batch = model.test_on_batch(*batches[number], return_dict=True)
+        losses.append(of_batch["masked_words_cross_entropy"])
+        # Within a batch, Keras' loss is the same.
+        assert of_batch["masked_words_loss"] == pytest.approx(losses[-1], rel=1e-4)
+        counts.append(batches[number][2]["masked_words"].sum())
+    exact = np.average(losses, weights=counts)
+    assert measured["masked_words_cross_entropy"] == pytest.approx(exact, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_classic_encoder_learns_what_only_reading_tells(profile):
+    changes = {"encoder": "classic", "optimizer": "adamw"}
+    changes |= {"vocabulary_size": 60, "sequence_length": 16, "learning_rate": 0.02}
+    profile = dataclasses.replace(profile, **changes)
+    # Each row repeats one of fifty tokens, so its neighbours reveal a masked token.
+    rows = np.repeat(np.random.default_rng(0).integers(5, 55, (640, 1)), 16, axis=1)
+    _, losses = pretrain(profile, rows, 150)
+    guessing = np.log(50)
+    assert losses[0] < guessing + 0.5
+    assert losses[-10:].mean() < guessing - 2
+
+
+@pytest.mark.parametrize(("start", "saves"), [(0.0, True), (np.nan, False)])
+def test_a_training_that_diverges_stops_before_it_is_saved(tmp_path, start, saves):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.layers[0].set_weights([np.full((1, 1), start), np.zeros(1)])
+    model.compile(keras.optimizers.SGD(1e9), "mse")
+    saved = checkpoints.Checkpoint(model, tmp_path / "saved.npz", {}, every=0.0)
+    plan = {"initial_epoch": saved.restore(), "epochs": 30, "verbose": 0}
+    plan["callbacks"] = [pretraining.Progress(), saved]
+    with pytest.raises(FloatingPointError, match=r"diverged: .* Lower the learning rate"):
+        model.fit(np.ones((8, 1)), np.ones((8, 1)), **plan)
+    assert (0 < saved.restore() < 30) == saved.path.exists() == saves
+    assert np.isfinite(saved.state()[0]).all() == saves
+
+
+def test_the_schedule_rises_and_falls():
+    rate = pretraining.learning_rate(1e-3, 100)
+    heights = [float(rate(step)) for step in (0, 3, 5, 50, 99)]
+    assert heights[:3] == pytest.approx([0, 6e-4, 1e-3])
+    assert 2e-5 < heights[4] < 3e-5 < heights[3] < 6e-4
+
+
+@pytest.mark.parametrize("steps", [1, 2, 99, 101, 150, 970, 38_500])
+def test_the_plan_has_all_steps_that_were_asked_for(steps):
+    epochs, steps_per_epoch, evaluated = pretraining.plan(steps)
+    assert 2 <= epochs <= 100
+    assert steps <= epochs * steps_per_epoch < max(2, steps) + steps_per_epoch
+    # Some ten times, and always with the final weights.
+    assert min(epochs, 9) <= len(evaluated) <= 15
+    assert evaluated == sorted(set(evaluated))
+    assert evaluated[-1] == epochs
