@@ -44,7 +44,10 @@ class Checkpoint(keras.callbacks.Callback):
 
     def state(self):
         """Copies of their values: a training step donates (overwrites) its inputs."""
-        return [np.array(keras.ops.convert_to_numpy(each)) for each in self.variables()]
+        state = []
+        for variable in self.variables():
+            state.append(np.array(keras.ops.convert_to_numpy(variable)))
+        return state
 
     def restore(self):
         """Restores the last checkpoint, and returns the `initial_epoch` for `fit`.
@@ -81,7 +84,9 @@ class Checkpoint(keras.callbacks.Callback):
             "history": self.history,
             "seconds": self.seconds,
         }
-        arrays = {str(number): array for number, array in enumerate(self.state())}
+        arrays = {}
+        for number, array in enumerate(self.state()):
+            arrays[str(number)] = array
         with storage.writing(self.path) as file:
             np.savez(file, saved=json.dumps(saved), **arrays)
 

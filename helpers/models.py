@@ -219,7 +219,7 @@ def build_encoder(profile, dropout=None):
         profile.num_heads,
         profile.intermediate_dim,
         # A classic encoder can't read longer rows than these.
-        positions=max(profile.sequence_length, *profile.sentence_lengths),
+        positions=max(profile.sequence_length, max(profile.sentence_lengths)),
         dropout=profile.dropout if dropout is None else dropout,
         name=f"{profile.encoder}_encoder",
     )

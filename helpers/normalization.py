@@ -60,10 +60,13 @@ def words(texts, profile):
     """Yields the words of each text in a list, a list of strings; runs on all cores, with
     the profile's `lowercase` and `strip_accents`."""
     batches = tf.data.Dataset.from_tensor_slices(tf.constant(texts, tf.string)).batch(100)
-    options = profile.lowercase, profile.strip_accents
-    batches = batches.map(lambda batch: normalize(batch, *options), tf.data.AUTOTUNE)
-    for batch in batches.as_numpy_iterator():
-        yield from (text.decode().split() for text in batch)
+
+    def clean(batch):
+        return normalize(batch, profile.lowercase, profile.strip_accents)
+
+    for batch in batches.map(clean, tf.data.AUTOTUNE).as_numpy_iterator():
+        for text in batch:
+            yield text.decode().split()
 
 
 # The same steps in the library `tokenizers`, which needs no TensorFlow. Its tables of

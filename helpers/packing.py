@@ -68,14 +68,18 @@ def store_rows(texts, vocabulary, profile, path, executor=None):
             `Client.get_executor()`, into the same file; by default, all cores here.
     """
     texts = iter(texts)
-    options = (vocabulary, profile.lowercase, profile.strip_accents)
+    lowercase = profile.lowercase
+    strip_accents = profile.strip_accents
     waiting = collections.deque()
     # One worker, because TensorFlow uses all cores; it runs while text is read.
     here = concurrent.futures.ThreadPoolExecutor(1)
     bar = helpers.progress(unit=" texts", unit_scale=CHUNK)
     with here, bar, storage.writing(path) as file:
         while chunk := list(itertools.islice(texts, CHUNK)):
-            waiting.append((executor or here).submit(_stream, chunk, *options))
+            job = (executor or here).submit(
+                _stream, chunk, vocabulary, lowercase, strip_accents
+            )
+            waiting.append(job)
             if len(waiting) > WAITING:
                 file.write(waiting.popleft().result().tobytes())
                 bar.update()

@@ -257,7 +257,7 @@ def is_sample(profile):
 def random_stream(seed, purpose):
     """A NumPy random generator of its own for each purpose, so that two draws with the same
     seed have nothing in common."""
-    return np.random.default_rng([seed, *purpose.encode()])
+    return np.random.default_rng([seed] + list(purpose.encode()))
 
 
 def settings(profile):
@@ -277,7 +277,7 @@ def describe(profile, *names):
 def differences(was, now):
     """Describes how two dicts of settings differ."""
     parts = []
-    for name in sorted({*was, *now}):
+    for name in sorted(was.keys() | now.keys()):
         if was.get(name) != now.get(name):
             parts.append(f"`{name}` was {was.get(name)!r} and is {now.get(name)!r}")
     return ", ".join(parts)

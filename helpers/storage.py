@@ -42,4 +42,4 @@ def writing(path):
 def unfinished(path):
     """The temporary files that processes which write `path` have now, or have left."""
     path = pathlib.Path(path)
-    return [*path.parent.glob(f"{glob.escape(path.name)}.*.partial")]
+    return list(path.parent.glob(f"{glob.escape(path.name)}.*.partial"))

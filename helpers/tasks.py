@@ -114,7 +114,7 @@ def _split_task(table, classes, profile, remarks=()):
     words = _join_words(table.text, profile)
     repeated, ambiguous = _find_unusable(words, table.label)
     left_out = {"repeated": repeated.sum(), "with several labels": ambiguous.sum()}
-    report = " ".join([tables.report_rows(len(table), left_out), *remarks])
+    report = " ".join([tables.report_rows(len(table), left_out)] + list(remarks))
     taken = ~repeated & ~ambiguous
     counts = np.bincount(table.label[taken], minlength=len(classes))
     if len(classes) < 2 or counts.min() < 5:

@@ -50,7 +50,8 @@ def learn_vocabulary(texts, profile):
             break
         used = set(always)
         for word in counts:
-            used.update(token.value for token in tokenizer.model.tokenize(word))
+            for token in tokenizer.model.tokenize(word):
+                used.add(token.value)
         pieces = sorted(used, key=learnt.get)
         asked += size - len(pieces)
     if len(pieces) < size:
@@ -85,7 +86,8 @@ def _pieces_of_letters(counts, alphabet):
             inside.update(word)
     pieces = list(SPECIAL_TOKENS)
     pieces += sorted(alphabet)
-    pieces += [f"##{letter}" for letter in sorted(inside)]
+    for letter in sorted(inside):
+        pieces.append(f"##{letter}")
     return pieces
 
 
@@ -104,7 +106,8 @@ def _train(counts, always, size):
 def save_vocabulary(vocabulary, path):
     """Writes a vocabulary, one piece per line in UTF-8."""
     with storage.writing(path) as file:
-        file.write("".join(f"{piece}\n" for piece in vocabulary).encode())
+        for piece in vocabulary:
+            file.write(f"{piece}\n".encode())
 
 
 def read_vocabulary(path):

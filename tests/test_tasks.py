@@ -95,16 +95,14 @@ def test_the_split_is_that_of_the_words_whatever_seed_order_and_settings(tmp_pat
     assert 0 < sum(after[text] != part for text, part in before.items()) < 40
 
 
-SENTENCES = [
-    "a good film",
-    "a long , dull story",
-    "it is 90 minutes long",
-    '" no " means no',
-]
-
-
 def test_sst2_holds_out_sentences_with_their_phrases(archive):
-    phrases = [
+    texts = [
+        "a good film",
+        "a long , dull story",
+        "it is 90 minutes long",
+        '" no " means no',
+    ]
+    texts += [
         "good film",
         "film",
         "dull story",
@@ -114,18 +112,18 @@ def test_sst2_holds_out_sentences_with_their_phrases(archive):
         "means no",
         "good",
     ]
-    lines = [f"{text} \t{len(text) % 2}" for text in SENTENCES + phrases]
+    lines = [f"{text} \t{len(text) % 2}" for text in texts]
     files = {"SST-2/train.tsv": "\n".join(["sentence\tlabel", *lines, ""])}
-    files["SST-2/dev.tsv"] = 'sentence\tlabel\nfine \t1\n"bad \t0\n'
+    files["SST-2/dev.tsv"] = 'sentence\tlabel\nfine \t0\n"bad \t0\n'
     archive(files)
     task = tasks.read_task(profiles.load_profile("guide"))
     # Exactly as in the files, with every quote and trailing space
     assert list(task.test.text) == ["fine ", '"bad ']
     assert len(task.validation) == 2
     held = "\n".join(f" {text}" for text in task.validation.text)
-    expected = [f"{text} " for text in SENTENCES + phrases if f" {text} " not in held]
+    expected = [f"{text} " for text in texts if f" {text} " not in held]
     assert list(task.train.text) == expected
-    left_out = 10 - len(expected)
+    left_out = len(texts) - 2 - len(expected)
     assert f"left out: {left_out} phrases of sentences held out" in task.report
 
 
