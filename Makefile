@@ -92,8 +92,8 @@ colab:
 	rm -f *.old notebooks/*.old notebooks/solutions/*.old
 
 torch: $(TORCH)/installed
-	KERAS_BACKEND=torch $(TORCH)/bin/python -m pytest tests/test_models.py \
-		tests/test_training.py
+	KERAS_BACKEND=torch $(TORCH)/bin/python -m pytest tests/test_models.py tests/test_pretraining.py \
+		tests/test_finetuning.py
 	KERAS_BACKEND=torch TUTORIAL_ARTIFACTS="$(CURDIR)/artifacts/torch" \
 		$(MAKE) series VENV=$(TORCH)
 

@@ -1,8 +1,11 @@
 """Fine-tuning: batches of similar length, the head, and training a classifier."""
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import layers, ops
 from sklearn.linear_model import LogisticRegression
 
 from helpers import models, pretraining
@@ -51,24 +54,48 @@ def sentence_batches(token_ids, labels, lengths, batch_size, seed):
     )
 
 
+@functools.lru_cache(maxsize=1)
+def _to_vectors(classifier):
+    """The part of a classifier below its head."""
+    return keras.Model(classifier.input, classifier.get_layer("head").input)
+
+
 def start_head(classifier, token_ids, labels):
     """Initialises a classifier's head with a logistic regression.
 
     Linear probing, then fine-tuning (Kumar et al., 2022, https://arxiv.org/abs/2202.10054).
     """
-    head = classifier.get_layer("head")
-    vectors = models.predict(keras.Model(classifier.input, head.input), token_ids)
+    vectors = models.predict(_to_vectors(classifier), token_ids)
     regression = LogisticRegression(C=HEAD_STRENGTH, max_iter=1000).fit(vectors, labels)
     weights = regression.coef_
     bias = regression.intercept_
     if len(weights) == 1:
         # For two classes scikit-learn only scores the second, against the first.
-        weights, bias = np.vstack([0 * weights, weights]), np.append(0, bias)
-    head.set_weights([weights.T, bias])
+        weights = np.vstack([0 * weights, weights])
+        bias = np.append(0, bias)
+    classifier.get_layer("head").set_weights([weights.T, bias])
+
+
+def _start_again(compiled, fresh):
+    """Gives a compiled model the weights and the seeds of dropout of a fresh one with the
+    same layers, and its optimizer no memory of an earlier training."""
+    for layer, fresh_layer in zip(compiled.layers, fresh.layers, strict=True):
+        for variable, value in zip(layer.variables, fresh_layer.variables, strict=True):
+            variable.assign(value)
+    for variable in compiled.optimizer.variables:
+        variable.assign(ops.zeros(variable.shape, variable.dtype))
 
 
 def train_classifier(
-    profile, token_ids, labels, seed, epochs, start=None, head_first=True, **options
+    profile,
+    token_ids,
+    labels,
+    seed,
+    epochs,
+    start=None,
+    head_first=True,
+    pool=layers.GlobalAveragePooling1D,
+    compiled=None,
 ):
     """Trains a classifier, from a pretrained encoder or from scratch.
 
@@ -82,7 +109,10 @@ def train_classifier(
         epochs: int.
         start: the pretrained encoder, or None to train from scratch.
         head_first: bool, whether the head starts from a regression or from random weights.
-        **options: `pool`, as in `models.build_classifier`.
+        pool: as in `models.build_classifier`.
+        compiled: a classifier that this function has returned for another seed, with all
+            else the same, and which is no longer needed: it is trained again, with new
+            weights, because compiling takes longer than a training with few labels.
     """
     keras.utils.set_random_seed(seed)
     encoder = models.build_encoder(profile, FINETUNING_DROPOUT)
@@ -91,15 +121,23 @@ def train_classifier(
         encoder.set_weights(start.get_weights())
         peak = profile.finetuning_rate
     num_classes = int(labels.max()) + 1
-    model = models.build_classifier(encoder, num_classes, FINETUNING_DROPOUT, **options)
-    if head_first:
-        start_head(model, token_ids, labels)
+    model = models.build_classifier(encoder, num_classes, FINETUNING_DROPOUT, pool)
     batch_size = finetuning_batch_size(len(labels))
     steps = max(1, len(labels) // batch_size)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(pretraining.adamw(peak, epochs * steps), loss, metrics=["accuracy"])
+    if compiled is None:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(pretraining.adamw(peak, epochs * steps), loss, metrics=["accuracy"])
+    else:
+        _start_again(compiled, model)
+        model = compiled
+    if head_first:
+        start_head(model, token_ids, labels)
     lengths = profile.sentence_lengths
     batches = sentence_batches(token_ids, labels, lengths, batch_size, seed)
+    if compiled is not None and keras.backend.backend() != "tensorflow":
+        # Keras begins to read the batches once to build a new model, and then anew, when
+        # they are shuffled otherwise. This model is built, but is to get the same batches.
+        next(iter(batches))
     model.fit(
         batches,
         epochs=epochs,

@@ -45,6 +45,18 @@ def test_a_classifier_learns_and_repeats_itself(profile, compilations, monkeypat
     np.testing.assert_array_equal(models.class_probabilities(model, ids), probabilities)
     # The encoder itself is unchanged.
     np.testing.assert_equal(encoder.get_weights(), before)
+    # Trained again for another seed and for the first, it is compiled no more.
+    count = sum(compilations.values())
+    again = finetuning.train_classifier(
+        profile, ids, labels, 1, 30, encoder, compiled=model
+    )
+    assert (models.class_probabilities(again, ids) != probabilities).any()
+    again = finetuning.train_classifier(
+        profile, ids, labels, 0, 30, encoder, compiled=again
+    )
+    np.testing.assert_array_equal(models.class_probabilities(again, ids), probabilities)
+    if keras.backend.backend() == "jax":
+        assert sum(compilations.values()) == count
 
 
 @pytest.mark.parametrize("classes", [2, 3])
