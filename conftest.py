@@ -62,7 +62,9 @@ def hide_figures(item):
     sanitize = item.sanitize
 
     def without_figures(text):
-        text = sanitize(text)
-        return FIGURE.sub("FIGURE", text) if isinstance(text, str) else text
+        if isinstance(text, str):
+            # First, because the other rules replace what stands around a figure.
+            text = FIGURE.sub("FIGURE", text)
+        return sanitize(text)
 
     item.sanitize = without_figures

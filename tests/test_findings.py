@@ -1,7 +1,9 @@
 """Findings, and their bounds beside what was measured."""
 
 import ast
+import importlib.util
 import math
+import types
 
 import nbformat
 import pandas as pd
@@ -79,3 +81,14 @@ def test_bounds_leave_as_much_room_as_what_was_measured_varies():
                 narrow.append(f"{name}: {low} to {high}, measured {lowest} to {highest}")
     assert names == set(measured.index)
     assert not narrow
+
+
+def test_figures_of_a_training_are_hidden_before_other_rules_apply():
+    path = REPOSITORY / "conftest.py"
+    spec = importlib.util.spec_from_file_location("of_repository", path)
+    of_repository = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(of_repository)
+    cell = types.SimpleNamespace(sanitize=lambda text: text.replace(" ", "SPACE"))
+    of_repository.hide_figures(cell)
+    assert cell.sanitize("in 94.1 % of 1,690") == "inSPACEFIGURESPACE%SPACEofSPACE1,690"
+    assert cell.sanitize("version 3.15.1") == "versionSPACE3.15.1"
