@@ -175,17 +175,22 @@ def print_answers(classifier, lines):
     return truncated
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", help="the folder `classifier` that notebook 5 leaves")
+def add_model(parser):
+    """Adds the argument that names the model, as in `serve.py`."""
     parser.add_argument(
         "model",
         nargs="?",
         default="model.onnx",
         help="file name of the model (default: %(default)s; model_int8.onnx is smaller)",
     )
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", help="the folder `classifier` that notebook 5 leaves")
+    add_model(parser)
     arguments = parser.parse_args()
     if sys.stdin is None or sys.stdout is None:
         sys.exit("Standard input or output is closed: leave both open.")

@@ -28,7 +28,7 @@ import sys
 import fastapi
 import pydantic
 import uvicorn
-from classify import Answer, Classifier
+from classify import Answer, Classifier, add_model
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
@@ -106,12 +106,7 @@ def main():
     parser.add_argument(
         "port", type=port_number, help="the port to listen on; 0 takes one that is free"
     )
-    parser.add_argument(
-        "model",
-        nargs="?",
-        default="model.onnx",
-        help="file name of the model (default: %(default)s; model_int8.onnx is smaller)",
-    )
+    add_model(parser)
     arguments = parser.parse_args()
     try:
         app.state.classifier = Classifier(arguments.folder, arguments.model)
