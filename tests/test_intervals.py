@@ -20,3 +20,14 @@ def test_a_paired_difference_is_surer_than_two_intervals():
     points, low, high = intervals.paired_difference(second, first)
     assert 0 < low < points < high < low + 2
     assert intervals.paired_difference(first, first) == (0, 0, 0)
+
+
+def test_an_interval_covers_draws_of_labels_as_well_as_sentences():
+    rng = np.random.default_rng(0)
+    accuracies = rng.uniform(0.5, 0.9, 10)
+    right = rng.random((10, 2000)) < accuracies[:, None]
+    low, high = intervals.bootstrap_interval(right)
+    of_draws = 1.96 * accuracies.std() / np.sqrt(10)
+    of_sentences = 1.96 * np.sqrt(0.7 * 0.3 / 2000)
+    assert of_draws > 3 * of_sentences
+    assert 0.8 * of_draws < (high - low) / 2 < 1.3 * of_draws
