@@ -216,7 +216,8 @@ SHOWS = {
     3: "allow_slow task columns few_labels lowercase strip_accents",
     4: "lowercase strip_accents",
     5: "corpus",
-    6: "pretraining_steps corpus",
+    6: "pretraining_steps corpus encoder num_layers num_heads intermediate_dim dropout "
+    "sentence_lengths optimizer learning_rate embedding_rate precision",
 }
 
 
