@@ -98,17 +98,19 @@ class Rows:
     def __init__(self, rows, left_out):
         self.rows = rows
         self.left_out = left_out
+        # How many of the others stand before each row that is left out
+        self.others_before = left_out - np.arange(len(left_out))
 
     def __len__(self):
         return len(self.rows) - len(self.left_out)
 
     def __getitem__(self, places):
         if isinstance(places, slice):
-            places = np.arange(*places.indices(len(self)))
-        # How many of the others stand before each row that is left out, and thus how many
-        # that are left out stand before each place.
-        before = self.left_out - np.arange(len(self.left_out))
-        return self.rows[places + np.searchsorted(before, places, side="right")]
+            start, stop, step = places.indices(len(self))
+            places = np.arange(start, stop, step)
+        places = np.where(np.less(places, 0), np.add(places, len(self)), places)
+        left_out_before = np.searchsorted(self.others_before, places, side="right")
+        return self.rows[places + left_out_before]
 
     def block(self, start, stop):
         """Rows `start` to `stop` of the whole array, int `(rows, sequence)`, as they follow
@@ -168,7 +170,7 @@ def _find_repeated(stream):
 def _find_pairs_with(repeated, stream, length):
     """Which pieces of `length` tokens have a part of a repeated text: bool `(pieces,)`."""
     repeated = np.append(repeated, False)  # for a text that has no [SEP] yet
-    found = []
+    has_repeated = []
     text = 0
     block = max(1, BLOCK_TOKENS // length) * length
     for first in range(0, len(stream) // length * length, block):
@@ -176,9 +178,9 @@ def _find_pairs_with(repeated, stream, length):
         ids = ids[: len(ids) // length * length]
         is_end = ids == SEP
         texts = text + np.cumsum(is_end) - is_end  # the number of each token's text
-        found.append(repeated[texts].reshape(-1, length).any(axis=1))
+        has_repeated.append(repeated[texts].reshape(-1, length).any(axis=1))
         text = texts[-1] + is_end[-1]
-    return np.concatenate(found)
+    return np.concatenate(has_repeated)
 
 
 def open_rows(profile, path):
@@ -195,16 +197,16 @@ def open_rows(profile, path):
     stream = np.memmap(path, np.min_scalar_type(profile.vocabulary_size - 1), mode="r")
     count = len(stream) // (2 * length)  # of pairs
     # Whole batches of them, if that leaves as many for training.
-    kept = max(math.ceil(least / 2), min(VALIDATION_ROWS // 2, count // 10))
-    if kept > count - kept:
+    held_out = max(math.ceil(least / 2), min(VALIDATION_ROWS // 2, count // 10))
+    if held_out > count - held_out:
         few = f"{2 * count} rows of {length} tokens are too few for batches of {least}"
         raise ValueError(f"{few}: lower `batch_size`, or take more text.")
     repeated = _find_repeated(stream)
     free = ~_find_pairs_with(repeated, stream, 2 * length)
-    if free.sum() < kept:  # nearly all texts are repeated
+    if free.sum() < held_out:  # nearly all texts are repeated
         free[:] = True
     rng = profiles.random_stream(profile.seed, "validation rows")
-    pairs = np.sort(rng.choice(np.flatnonzero(free), kept, replace=False))
+    pairs = np.sort(rng.choice(np.flatnonzero(free), held_out, replace=False))
     rows = stream[: 2 * count * length].reshape(-1, length)
     measured = (2 * pairs[:, None] + np.arange(2)).ravel()
     return Rows(rows, measured), rows[measured], (len(repeated), repeated.sum())

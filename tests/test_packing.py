@@ -124,6 +124,7 @@ def test_there_are_whole_batches_for_validation_or_too_few_rows(opened):
 
 def test_a_block_of_rows_has_padding_for_what_is_held_out():
     rows = packing.Rows(np.arange(1, 13).reshape(6, 2), np.array([2, 3]))
+    assert rows[-3].tolist() == [3, 4]
     assert len(rows) == 4
     assert rows[:].tolist() == [[1, 2], [3, 4], [9, 10], [11, 12]]
     assert rows[np.array([2, 0])].tolist() == [[9, 10], [1, 2]]
