@@ -122,9 +122,8 @@ def pretrain(run, profile, log_frequencies, vectors, rows):
     epochs, steps_per_epoch, _ = pretraining.plan(profile.pretraining_steps)
     steps = epochs * steps_per_epoch
     encoder = models.build_encoder(profile)
-    if profile.word_vectors:
-        models.start_from_vectors(encoder, vectors)
-    model = pretraining.pretraining_model(profile, steps, log_frequencies, encoder=encoder)
+    start = vectors if profile.word_vectors else None
+    model = pretraining.pretraining_model(profile, steps, log_frequencies, start, encoder)
     path = KEPT / f"{run}, seed {profile.seed}.npz"
     saved = checkpoints.Checkpoint(model, path, records.inputs(profile, 3))
     done = saved.restore()

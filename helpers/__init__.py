@@ -18,9 +18,9 @@ from tqdm import tqdm
 SHOW_UNLESS_FINISHED = """
 import sys
 
-said = sys.stdin.buffer.read()
-if not said.endswith(b"\\0"):
-    sys.stderr.buffer.write(said)
+messages = sys.stdin.buffer.read()
+if not messages.endswith(b"\\0"):
+    sys.stderr.buffer.write(messages)
 """
 
 

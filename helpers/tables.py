@@ -207,7 +207,7 @@ def _quotes_are_characters(lines, layout):
             return False
     labels = collections.Counter(row[layout.label_place] for row in rows)
     whole = 0
-    other = 0
+    inside = 0
     for row in rows:
         for cell in row:
             if QUOTED.fullmatch(cell):
@@ -216,8 +216,8 @@ def _quotes_are_characters(lines, layout):
                 # This is a line of a quoted text, which happens to look like a row.
                 return False
             elif '"' in cell:
-                other += 1
-    return whole < other
+                inside += 1
+    return whole < inside
 
 
 def _remark_on_open_quotes(lines):
