@@ -142,8 +142,7 @@ def guide_masking(profile, vocabulary):
     def mask(lines):
         outputs = masker(tokenizer(lines))
         features = {name: outputs[name] for name in ("token_ids", "mask_positions")}
-        labels = {"masked_words": outputs["mask_ids"]}
-        return features, labels, {"masked_words": outputs["mask_weights"]}
+        return features, outputs["mask_ids"], outputs["mask_weights"]
 
     return mask
 

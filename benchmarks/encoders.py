@@ -55,19 +55,16 @@ LABELS = 50, 500, None  # None: all
 MORE_LABELS = 50, 100, 250, 500, 1000, 2000, None
 
 # Runs: their settings, and whether they are pretrained.
-RANDOM, COUNTED, BOTH = "from scratch", "from counts", "pretrained: both, from counts"
+RANDOM, COUNTED, PRETRAINED = "from scratch", "from counts", "pretrained"
 INGREDIENTS = {
     RANDOM: ({"word_vectors": False}, False),
     COUNTED: ({}, False),
-    "masked words, from scratch": ({"word_vectors": False, "neighbour_weight": 0.0}, True),
-    "masked words, from counts": ({"neighbour_weight": 0.0}, True),
-    # A weight so large that nothing is learnt from masked words.
-    "contrastive, from counts": ({"neighbour_weight": 1e4}, True),
-    BOTH: ({}, True),
+    "pretrained, from random vectors": ({"word_vectors": False}, True),
+    PRETRAINED: ({}, True),
 }
 # Epochs with 500 labels, where not 2: the best of 2, 5 and 10 on validation sentences.
-FEW_EPOCHS = {RANDOM: finetuning.SCRATCH_FEW_EPOCHS, "masked words, from scratch": 10}
-FEW_EPOCHS |= {COUNTED: 5, "masked words, from counts": 5, "contrastive, from counts": 5}
+FEW_EPOCHS = {RANDOM: finetuning.SCRATCH_FEW_EPOCHS, COUNTED: 5}
+FEW_EPOCHS["pretrained, from random vectors"] = 10
 COUNTS = "counts of neighbours"
 MINILM = "all-MiniLM-L6-v2, frozen"
 CONTROLS = ["bag of words", "naive Bayes", "counted vectors"]
@@ -90,14 +87,14 @@ LONGEST = "evening: 9,000 steps, width 256, 4 blocks"
 COMPUTE = {
     "350 steps": ({"pretraining_steps": 350}, True),
     "700 steps": ({"pretraining_steps": 700}, True),
-    BOTH: INGREDIENTS[BOTH],
+    PRETRAINED: INGREDIENTS[PRETRAINED],
     "1,500 steps, width 192, 3 blocks": (MIDDLE, True),
     "3,500 steps, width 256, 4 blocks": (EVENING | {"pretraining_steps": 3500}, True),
     LONGEST: (EVENING, True),
 }
 RUNS = INGREDIENTS | COMPUTE
-CURVES = [*CONTROLS, RANDOM, COUNTED, BOTH]
-SST2 = [RANDOM, BOTH, LONGEST]
+CURVES = [*CONTROLS, RANDOM, COUNTED, PRETRAINED]
+SST2 = [RANDOM, PRETRAINED, LONGEST]
 
 
 def preprocessed(settings):
@@ -168,12 +165,11 @@ def read_in_context(profile, encoder, model, vocabulary, rows, kept):
         record(COUNTS, 0, {"original": preferred, "bigram shift (asked)": shift})
     head = find_head(model)
     measured = model.evaluate(validation, verbose=0, return_dict=True)
-    name = "masked_words_" if profile.neighbour_weight else ""
     scores = [probes.log_probability(encoder, head, row, swaps[2]) for row in swaps[:2]]
     few = train[0][:SHIFT_LABELS], train[1][:SHIFT_LABELS]
     return {
-        "loss": measured[f"{name}cross_entropy"],
-        "hidden words": 100 * measured[f"{name}accuracy"],
+        "loss": measured["cross_entropy"],
+        "hidden words": 100 * measured["accuracy"],
         "original": probes.share_preferred(scores[0], scores[1]),
         "bigram shift (asked)": ask(
             few, test, lambda ids: most_gained(ids, encoder, head, vocabulary)
@@ -187,11 +183,11 @@ def predict_from_counts(validation, evidence, log_frequencies):
     correct = []
     for step in range(len(validation)):
         features, labels, weights = validation[step]
-        row, place = np.nonzero(weights["masked_words"])
+        row, place = np.nonzero(weights)
         token_ids = features["token_ids"][row]
         positions = features["mask_positions"][row, place]
         scores = counting.neighbour_scores(token_ids, positions, evidence, log_frequencies)
-        answers = labels["masked_words"][row, place]
+        answers = labels[row, place]
         of_answers = scores[np.arange(len(row)), answers]
         losses.append(scipy.special.logsumexp(scores, axis=1) - of_answers)
         correct.append(scores.argmax(axis=1) == answers)
@@ -547,7 +543,7 @@ def main():
                 record(run, seed, {metric: value})
         for run in INGREDIENTS if "ingredients" in wanted else ():
             measure_run(run, seed)
-        for run in (RANDOM, COUNTED, BOTH) if "labels" in wanted else ():
+        for run in (RANDOM, COUNTED, PRETRAINED) if "labels" in wanted else ():
             measure_more_labels(run, seed)
     for run in COMPUTE if "compute" in wanted else ():
         measure_run(run, 0)

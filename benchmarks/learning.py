@@ -46,9 +46,9 @@ def measure(model, rows):
     batches = masking.MaskedBatches(rows, profile, MEASURED // BATCH)
     for step in range(len(batches)):
         features, labels, weights = batches[step]
-        logits = model.predict_on_batch(features)["masked_words"]
-        loss = pretraining.cross_entropy(labels["masked_words"], logits)
-        losses.append(keras.ops.convert_to_numpy(loss)[weights["masked_words"] > 0])
+        logits = model.predict_on_batch(features)
+        loss = pretraining.cross_entropy(labels, logits)
+        losses.append(keras.ops.convert_to_numpy(loss)[weights > 0])
     return float(np.concatenate(losses).mean())
 
 

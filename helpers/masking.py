@@ -16,8 +16,7 @@ class MaskedBatches(keras.utils.PyDataset):
     """Shuffled batches of rows, in which other tokens are masked in every epoch.
 
     Like `keras_hub.layers.MaskedLMMaskGenerator`, but batch n depends only on the seed and
-    on n, so that training can resume anywhere. With a `neighbour_weight`, rows 2i and
-    2i + 1 of a batch follow each other in the text.
+    on n, so that training can resume anywhere.
 
     Args:
         rows: int array, `(rows, sequence)`, possibly memory-mapped.
@@ -26,9 +25,9 @@ class MaskedBatches(keras.utils.PyDataset):
         salt: int, selects another sequence of batches for the same seed.
 
     An item is what `fit` takes: features, a dict of `token_ids`, int32 `(batch, sequence)`,
-    and `mask_positions`, int32 `(batch, predictions)`; labels, a dict of `masked_words`,
-    the masked ids, int32 `(batch, predictions)`, and possibly `neighbours`, `(batch / 2,)`;
-    and float32 weights like the labels, 0 after the last masked token of a row.
+    and `mask_positions`, int32 `(batch, predictions)`; labels, the masked ids, int32
+    `(batch, predictions)`; and float32 weights of that shape, 0 after the last masked token
+    of a row.
     """
 
     def __init__(self, rows, profile, steps, first=0, salt=0):
@@ -38,9 +37,6 @@ class MaskedBatches(keras.utils.PyDataset):
         self.steps = steps
         self.first = first
         self.salt = salt
-        # Rows are drawn one by one, or in pairs of neighbours.
-        self.unit = 2 if profile.neighbour_weight else 1
-        self.units_in_batch = profile.batch_size // self.unit
         self.pass_number = None  # of the order that is kept
         self.order = None
 
@@ -51,30 +47,22 @@ class MaskedBatches(keras.utils.PyDataset):
         number = self.first + step
         rows = self.rows[self.rows_of_batch(number)].astype("int32")
         rng = np.random.default_rng((self.profile.seed, self.salt, 1, number))
-        features, words, weights = hide(rows, self.profile, rng)
-        labels = {"masked_words": words}
-        weights = {"masked_words": weights}
-        if self.profile.neighbour_weight:
-            labels["neighbours"] = np.arange(self.units_in_batch, dtype="int32")
-            weights["neighbours"] = np.ones(self.units_in_batch, dtype="float32")
-        return features, labels, weights
+        return hide(rows, self.profile, rng)
 
     def rows_of_batch(self, number):
         """The numbers of the rows in a batch: int `(batch,)`."""
-        units = len(self.rows) // self.unit
-        pass_number, place = divmod(number, units // self.units_in_batch)
+        size = self.profile.batch_size
+        pass_number, place = divmod(number, len(self.rows) // size)
         if self.pass_number != pass_number:
             rng = np.random.default_rng((self.profile.seed, self.salt, 0, pass_number))
-            self.order = rng.permutation(units)
+            self.order = rng.permutation(len(self.rows))
             self.pass_number = pass_number
-        first = place * self.units_in_batch
-        drawn = self.order[first : first + self.units_in_batch, None]
-        return (self.unit * drawn + np.arange(self.unit)).ravel()
+        return self.order[place * size : (place + 1) * size]
 
 
 def hide(token_ids, profile, rng):
     """Masks tokens in rows, int32 `(batch, sequence)`, with one sort for the whole batch:
-    features, labels and weights of the masked words, as in `MaskedBatches`."""
+    features, labels and weights, as in `MaskedBatches`."""
     length = token_ids.shape[1]
     predictions = profile.predictions_per_sequence
     candidate = ~np.isin(token_ids, NEVER_HIDDEN)

@@ -63,25 +63,6 @@ class RotaryAttention(layers.Layer):
         return {**super().get_config(), "num_heads": self.num_heads}
 
 
-@keras.saving.register_keras_serializable(package="helpers")
-class NeighbourMixing(layers.Layer):
-    """Adds to each token a weighted part of the tokens before and after it.
-
-    A depthwise convolution of width 3, as in Primer (So et al., 2021,
-    https://arxiv.org/abs/2109.08668), with weights that start at 0. On a CPU,
-    `keras.layers.DepthwiseConv1D` is 15 times slower. Shapes are as in `RotaryAttention`.
-    """
-
-    def build(self, inputs_shape):
-        self.weight = self.add_weight((2, inputs_shape[-1]), "zeros", name="weight")
-
-    def call(self, inputs, padding_mask):
-        words = inputs * ops.cast(padding_mask[:, :, None], inputs.dtype)
-        around = ops.pad(words, [[0, 0], [1, 1], [0, 0]])
-        before, after = ops.unstack(ops.cast(self.weight, inputs.dtype))
-        return inputs + before * around[:, :-2] + after * around[:, 2:]
-
-
 def _rotary_block(x, padding_mask, number, num_heads, intermediate_dim, dropout, dtype):
     """A pre-norm block (Xiong et al., 2020, https://arxiv.org/abs/2002.04745) with RMS norm
     (Zhang and Sennrich, 2019, https://arxiv.org/abs/1910.07467): `(batch, sequence,
@@ -93,7 +74,6 @@ def _rotary_block(x, padding_mask, number, num_heads, intermediate_dim, dropout,
         return layers.Dense(units, name=name, dtype=dtype, **options)
 
     h = layers.RMSNormalization(epsilon=EPSILON, dtype=dtype)(x)
-    h = NeighbourMixing(dtype=dtype)(h, padding_mask)
     query = dense("query", width, use_bias=False)(h)
     key = dense("key", width, use_bias=False)(h)
     value = dense("value", width, use_bias=False)(h)
@@ -101,7 +81,6 @@ def _rotary_block(x, padding_mask, number, num_heads, intermediate_dim, dropout,
     h = dense("attention_output", width, use_bias=False)(h)
     x = x + layers.Dropout(dropout, dtype=dtype)(h)
     h = layers.RMSNormalization(epsilon=EPSILON, dtype=dtype)(x)
-    h = NeighbourMixing(dtype=dtype)(h, padding_mask)
     h = dense("feedforward_intermediate", intermediate_dim, activation="relu")(h)
     h = dense("feedforward_output", width)(h)
     return x + layers.Dropout(dropout, dtype=dtype)(h)
@@ -239,38 +218,24 @@ def start_from_vectors(encoder, vectors):
     embeddings.assign(np.where(known, vectors, ops.convert_to_numpy(embeddings)))
 
 
-def build_pretraining_model(encoder, profile, log_frequencies):
-    """Adds a head for each training objective to an encoder.
+def build_pretraining_model(encoder, log_frequencies):
+    """Adds a head to an encoder that predicts masked words, and is tied to the embedding.
 
-    The masked-word head is tied to the embedding. Its bias starts from `log_frequencies`,
-    float `(vocabulary,)`, so that the untrained model predicts unigram frequencies. With a
-    `neighbour_weight` there is a second head, without weights: `_neighbour_similarity`.
+    Its bias starts from `log_frequencies`, float `(vocabulary,)`, so that the untrained
+    model predicts unigram frequencies.
 
     Returns:
-        A `keras.Model` from the features of `masking.MaskedBatches` to a dict of logits:
-        `masked_words`, float `(batch, predictions, vocabulary)`, and possibly `neighbours`.
+        A `keras.Model` from the features of `masking.MaskedBatches` to logits, float
+        `(batch, predictions, vocabulary)`.
     """
-    x = encoder.output
     mask_positions = keras.Input((None,), dtype="int32", name="mask_positions")
     inputs = {"token_ids": encoder.input, "mask_positions": mask_positions}
     head = keras_hub.layers.MaskedLMHead(token_embedding=token_embedding(encoder))
-    outputs = {"masked_words": head(x, mask_positions=mask_positions)}
+    logits = head(encoder.output, mask_positions=mask_positions)
     # The head's `bias_initializer` would also apply to its Dense layer.
     bias = next(weight for weight in head.weights if weight.name == "output_bias")
     bias.assign(log_frequencies)
-    if profile.neighbour_weight:
-        outputs["neighbours"] = _neighbour_similarity(x)
-    return keras.Model(inputs, outputs, name="pretraining_model")
-
-
-def _neighbour_similarity(x, temperature=0.1):
-    """Logits of InfoNCE with in-batch negatives, where rows 2i and 2i + 1 follow each other
-    in the text (Logeswaran and Lee, 2018, https://arxiv.org/abs/1803.02893): similarities
-    of the rows' mean vectors. From float `(batch, sequence, hidden)`, without padding, to
-    `(batch / 2, batch / 2)`, for each even row the logits of the odd rows."""
-    vectors = ops.normalize(ops.mean(ops.cast(x, "float32"), axis=1), axis=-1)
-    pairs = ops.reshape(vectors, (-1, 2, x.shape[-1]))
-    return ops.matmul(pairs[:, 0], ops.transpose(pairs[:, 1])) / temperature
+    return keras.Model(inputs, logits, name="pretraining_model")
 
 
 def build_classifier(encoder, num_classes, dropout, pool=layers.GlobalAveragePooling1D):

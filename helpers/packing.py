@@ -167,8 +167,8 @@ def _find_repeated(stream):
     return repeated
 
 
-def _find_pairs_with(repeated, stream, length):
-    """Which pieces of `length` tokens have a part of a repeated text: bool `(pieces,)`."""
+def _find_rows_with(repeated, stream, length):
+    """Which rows of `length` tokens have a part of a repeated text: bool `(rows,)`."""
     repeated = np.append(repeated, False)  # for a text that has no [SEP] yet
     has_repeated = []
     text = 0
@@ -189,26 +189,24 @@ def open_rows(profile, path):
     Returns:
         The training rows, `Rows`; the validation rows, int `(rows, sequence)`, drawn at
         random by seed, but not from texts that occur more than once if there are enough
-        others; and the number of texts, and of those that occur more than once. Rows come
-        in pairs that follow each other in the text.
+        others; and the number of texts, and of those that occur more than once.
     """
     length = profile.sequence_length
     least = profile.batch_size
     stream = np.memmap(path, np.min_scalar_type(profile.vocabulary_size - 1), mode="r")
-    count = len(stream) // (2 * length)  # of pairs
-    # Whole batches of them, if that leaves as many for training.
-    held_out = max(math.ceil(least / 2), min(VALIDATION_ROWS // 2, count // 10))
+    count = len(stream) // length  # of rows
+    # A batch at least, if that leaves as many for training.
+    held_out = max(least, min(VALIDATION_ROWS, count // 10))
     if held_out > count - held_out:
-        few = f"{2 * count} rows of {length} tokens are too few for batches of {least}"
+        few = f"{count} rows of {length} tokens are too few for batches of {least}"
         raise ValueError(f"{few}: lower `batch_size`, or take more text.")
     repeated = _find_repeated(stream)
-    free = ~_find_pairs_with(repeated, stream, 2 * length)
+    free = ~_find_rows_with(repeated, stream, length)
     if free.sum() < held_out:  # nearly all texts are repeated
         free[:] = True
     rng = profiles.random_stream(profile.seed, "validation rows")
-    pairs = np.sort(rng.choice(np.flatnonzero(free), held_out, replace=False))
-    rows = stream[: 2 * count * length].reshape(-1, length)
-    measured = (2 * pairs[:, None] + np.arange(2)).ravel()
+    measured = np.sort(rng.choice(np.flatnonzero(free), held_out, replace=False))
+    rows = stream[: count * length].reshape(-1, length)
     return Rows(rows, measured), rows[measured], (len(repeated), repeated.sum())
 
 

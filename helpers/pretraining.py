@@ -87,21 +87,6 @@ def plan(steps):
     return epochs, steps_per_epoch, evaluated
 
 
-def compile_options(outputs, profile):
-    """What `compile` takes for the outputs of a pretraining model, a dict: losses, their
-    weights, and metrics. Keras averages a loss over batches; the metric `cross_entropy` is
-    the exact mean over all masked tokens, to compare with baselines."""
-    loss_weights = {"masked_words": 1.0}
-    if profile.neighbour_weight:
-        loss_weights["neighbours"] = profile.neighbour_weight
-    losses = {}
-    metrics = {}
-    for name in outputs:
-        losses[name] = MeanCrossEntropy()
-        metrics[name] = [accuracy, cross_entropy]
-    return {"loss": losses, "loss_weights": loss_weights, "weighted_metrics": metrics}
-
-
 def pretraining_model(profile, steps, log_frequencies, vectors=None, encoder=None):
     """Builds and compiles the model that notebook 3 pretrains.
 
@@ -117,9 +102,14 @@ def pretraining_model(profile, steps, log_frequencies, vectors=None, encoder=Non
         encoder = models.build_encoder(profile)
     if vectors is not None:
         models.start_from_vectors(encoder, vectors)
-    model = models.build_pretraining_model(encoder, profile, log_frequencies)
-    options = compile_options(model.output, profile)
-    model.compile(pretraining_optimizer(profile, steps), **options)
+    model = models.build_pretraining_model(encoder, log_frequencies)
+    model.compile(
+        pretraining_optimizer(profile, steps),
+        MeanCrossEntropy(),
+        # Keras averages a loss over batches; this metric is the exact mean over all masked
+        # tokens, to compare with baselines.
+        weighted_metrics=[accuracy, cross_entropy],
+    )
     return model
 
 

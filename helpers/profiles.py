@@ -59,7 +59,6 @@ class Profile:
     dropout: float = _setting(0.0, "dropout inside the encoder, in pretraining")
 
     # Pretraining
-    neighbour_weight: float = _setting(0.5, "weight of the contrastive objective")
     optimizer: str = _setting(
         "muon", "in pretraining: muon or adamw", choices=("muon", "adamw")
     )
@@ -97,8 +96,6 @@ class Profile:
         self._check("sequence_length", self.sequence_length >= 8, "give a number from 8 up")
         in_pairs = self.hidden_dim % (2 * self.num_heads) == 0
         self._check("hidden_dim", in_pairs, "give a multiple of twice `num_heads`")
-        in_pairs = self.batch_size % 2 == 0 or not self.neighbour_weight
-        self._check("batch_size", in_pairs, "give an even number, or `neighbour_weight` 0")
         self._check(
             "sentence_lengths",
             _are_rising(self.sentence_lengths),
@@ -180,7 +177,6 @@ PROFILES = {
         "word_vectors": False,
         "encoder": "classic",
         "dropout": 0.1,
-        "neighbour_weight": 0.0,
         "optimizer": "adamw",
         "learning_rate": 5e-4,
         "finetuning_rate": 5e-5,
@@ -201,18 +197,18 @@ DEPENDS = {
     2: "seed corpus lowercase strip_accents vocabulary vocabulary_size sequence_length "
     "hidden_dim batch_size",
     3: "seed encoder vocabulary_size hidden_dim num_layers num_heads intermediate_dim "
-    "dropout sequence_length sentence_lengths mask_rate neighbour_weight word_vectors "
-    "optimizer learning_rate embedding_rate precision batch_size pretraining_steps",
+    "dropout sequence_length sentence_lengths mask_rate word_vectors optimizer "
+    " learning_rate embedding_rate precision batch_size pretraining_steps",
     4: "seed repeats few_labels task columns sentence_lengths finetuning_rate "
     "scratch_rate finetuning_epochs precision",
     5: "seed task columns sentence_lengths finetuning_rate",
-    6: "seed sequence_length batch_size mask_rate neighbour_weight",
+    6: "seed sequence_length batch_size mask_rate",
 }
 # Settings that a notebook reads to measure or to show something, but on which what it hands
 # on doesn't depend. With another task, an encoder needn't be pretrained again.
 SHOWS = {
     1: "corpus",
-    2: "task columns sentence_lengths mask_rate neighbour_weight word_vectors",
+    2: "task columns sentence_lengths mask_rate word_vectors",
     3: "allow_slow task columns few_labels lowercase strip_accents",
     4: "lowercase strip_accents",
     5: "corpus",

@@ -2,7 +2,7 @@
 
     python scripts/plainness.py helpers notebooks
 
-For each folder of Python files or notebooks: comprehensions (generators included),
+For each file or folder of Python code or notebooks: comprehensions (generators included),
 star-unpackings and assignments of tuples in a hundred statements, and tokens in a mean
 logical line. For comparison, nanochat has 2.7, 0.4, 3.7 and 10.7, KerasHub's layers 1.3, 0,
 2.2 and 9.7 or less.
@@ -29,11 +29,15 @@ NO_TOKENS = {
 }
 
 
-def sources(folder):
-    """Yields the code of each Python file, and of each code cell of each notebook."""
-    for path in sorted(folder.glob("*.py")):
-        yield path.read_text("utf-8")
-    for path in sorted(folder.glob("*.ipynb")):
+def sources(place):
+    """Yields the code of each Python file, and of each code cell of each notebook, in a
+    folder; or that of a single file."""
+    paths = sorted(place.iterdir()) if place.is_dir() else [place]
+    for path in paths:
+        if path.suffix == ".py":
+            yield path.read_text("utf-8")
+        if path.suffix != ".ipynb":
+            continue
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code":
                 # What only IPython understands becomes a statement that does nothing.
@@ -64,13 +68,13 @@ def count(source):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", nargs="+", type=pathlib.Path)
+    parser.add_argument("places", nargs="+", type=pathlib.Path)
     table = {}
-    for folder in parser.parse_args().folders:
-        total = sum(count(source) for source in sources(folder))
+    for place in parser.parse_args().places:
+        total = sum(count(source) for source in sources(place))
         row = 100 * total[["comprehensions", "stars", "tuples"]] / total["statements"]
         row["tokens in a line"] = total["tokens"] / total["lines"]
-        table[str(folder)] = row
+        table[str(place)] = row
     print(pd.DataFrame(table).T.round(1).to_string())
 
 

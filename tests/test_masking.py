@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pytest
 
 from helpers.masking import MaskedBatches
 from helpers.normalization import MASK, UNK
@@ -17,11 +16,11 @@ def test_masks_hold_to_the_rate_and_are_restored_from_labels(rows, profile):
         features, labels, weights = MaskedBatches(rows, profile, 6)[step]
         token_ids = features["token_ids"]
         # 8 of 32; one fewer in a row with a [SEP] or two
-        assert set(weights["masked_words"].sum(axis=1)) <= {6, 7, 8}
-        row, column = np.nonzero(weights["masked_words"])
+        assert set(weights.sum(axis=1)) <= {6, 7, 8}
+        row, column = np.nonzero(weights)
         position = features["mask_positions"][row, column]
         shown.append(token_ids[row, position])
-        hidden.append(labels["masked_words"][row, column])
+        hidden.append(labels[row, column])
         token_ids[row, position] = hidden[-1]
         assert all(row.tobytes() in known for row in token_ids)
     # 80 % become [MASK], 10 % another word, and 10 % stay, within four standard errors.
@@ -36,16 +35,16 @@ def test_special_tokens_and_padding_are_never_masked(profile):
     rows = np.random.default_rng(0).integers(0, 8, (64, 32))
     rows[::2] = [7] * 4 + [0] * 28  # short texts
     features, labels, weights = MaskedBatches(rows, small, 1)[0]
-    row, column = np.nonzero(weights["masked_words"])
-    assert set(labels["masked_words"][row, column]) == {UNK, 5, 6, 7}  # [UNK] is a word
+    row, column = np.nonzero(weights)
+    assert set(labels[row, column]) == {UNK, 5, 6, 7}  # [UNK] is a word
     # Replacing words are never [PAD], which would hide them from attention.
     shown = features["token_ids"][row, features["mask_positions"][row, column]]
     assert set(shown) <= {UNK, MASK, 5, 6, 7}
     # One of four tokens is masked; what is left of a row's places has no weight.
     is_short = (features["token_ids"] == 0).sum(axis=1) == 28
-    assert (weights["masked_words"][is_short].sum(axis=1) == 1).all()
-    is_empty = weights["masked_words"] == 0
-    assert not labels["masked_words"][is_empty].any()
+    assert (weights[is_short].sum(axis=1) == 1).all()
+    is_empty = weights == 0
+    assert not labels[is_empty].any()
     assert not features["mask_positions"][is_empty].any()
 
 
@@ -60,20 +59,13 @@ def test_batches_depend_on_seed_salt_and_number_alone(rows, profile):
         assert (different[0][0]["token_ids"] != whole[0][0]["token_ids"]).any()
 
 
-@pytest.mark.parametrize("neighbour_weight", [0.0, 0.5])
-def test_every_pass_has_all_rows_in_an_order_of_its_own(profile, neighbour_weight):
-    """Rows are drawn one by one, or in pairs of neighbours."""
-    profile = dataclasses.replace(profile, neighbour_weight=neighbour_weight)
+def test_every_pass_has_all_rows_in_an_order_of_its_own(profile):
     rows = np.repeat(np.arange(5, 69)[:, None], 32, axis=1)  # row n contains n + 5
     seen = []
     for step in range(8):
-        features, labels, weights = MaskedBatches(rows, profile, 8)[step]
+        features, _, _ = MaskedBatches(rows, profile, 8)[step]
         # Most tokens of a row are not masked.
         seen.append(np.median(features["token_ids"], axis=1))
-        assert labels.keys() == weights.keys()
-        if neighbour_weight:
-            assert (seen[-1][1::2] == seen[-1][::2] + 1).all()
-            assert labels["neighbours"].tolist() == list(range(8))
     first, second = np.concatenate(seen).reshape(2, 64)
     assert sorted(first) == sorted(second) == list(range(5, 69))
     assert (first != second).any()

@@ -24,7 +24,6 @@ from helpers import profiles
         ("sample", {"dropout": 1.0}, "`dropout` is 1.0: give a share below 1"),
         ("sample", {"sequence_length": 1}, "`sequence_length` is 1: give a number from 8"),
         ("sample", {"num_heads": 3}, "multiple of twice `num_heads`"),
-        ("sample", {"batch_size": 33}, "even number, or `neighbour_weight` 0"),
         ("sample", {"sentence_lengths": [48, 24]}, "`sentence_lengths` .* rising"),
         ("sample", {"columns": ["text"]}, "`columns` is .*: give the names of two"),
     ],
@@ -45,7 +44,7 @@ def test_guide_has_the_hyperparameters_of_the_guide():
     assert (guide.optimizer, guide.learning_rate) == ("adamw", 5e-4)
     assert (guide.batch_size, guide.finetuning_rate) == (128, 5e-5)
     assert (guide.finetuning_epochs, guide.sentence_lengths) == (3, (128,))
-    assert (guide.word_vectors, guide.neighbour_weight) == (False, 0.0)
+    assert not guide.word_vectors
 
 
 def test_profiles_are_valid_and_each_setting_is_read_by_a_notebook():

@@ -17,7 +17,6 @@ VALUES = {
     "vocabulary_size": (6, 151, 1501, 10**9),
     "sequence_length": (8, 33, 512, 10**7),
     "mask_rate": (1e-6, 0.333, 1.0),
-    "neighbour_weight": (0.0, 1e-6, 1e6),
     "hidden_dim": (4, 12, 520, 6),
     "num_layers": (1, 3),
     "num_heads": (1, 3, 4),
