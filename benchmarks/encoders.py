@@ -136,13 +136,6 @@ def pretrain(run, profile, log_frequencies, vectors, rows):
     return encoder, model, saved.seconds
 
 
-def find_head(model):
-    """The masked-word head of a pretraining model."""
-    for layer in model.layers:
-        if isinstance(layer, keras_hub.layers.MaskedLMHead):
-            return layer
-
-
 def read_in_context(profile, encoder, model, vocabulary, rows, kept):
     """Loss and accuracy on masked words, how often the original is preferred, and bigram
     shift, asked directly. The first time, records the same for counts of neighbours."""
@@ -163,7 +156,7 @@ def read_in_context(profile, encoder, model, vocabulary, rows, kept):
         preferred = probes.share_preferred(scores[0], scores[1])
         record(COUNTS, 0, {"loss": loss, "hidden words": 100 * accuracy})
         record(COUNTS, 0, {"original": preferred, "bigram shift (asked)": shift})
-    head = find_head(model)
+    head = model.get_layer("head")
     measured = model.evaluate(validation, verbose=0, return_dict=True)
     scores = [probes.log_probability(encoder, head, row, swaps[2]) for row in swaps[:2]]
     few = train[0][:SHIFT_LABELS], train[1][:SHIFT_LABELS]

@@ -10,93 +10,103 @@ from helpers.normalization import PAD
 EPSILON = 1e-5  # keeps a norm from dividing by zero
 
 
+def rotate(x, base=1000):
+    """Rotary position embedding (Su et al., 2021, https://arxiv.org/abs/2104.09864) of
+    float `(batch, sequence, heads, features)`, as KerasHub's `RotaryEmbedding(base)`.
+
+    NumPy's cosines are constants of the compiled program; otherwise XLA computes them again
+    for every head of every row.
+    """
+    length = ops.shape(x)[1]
+    half = x.shape[-1] // 2
+    numbers = np if isinstance(length, int) else ops  # some backends only know it later
+    speeds = (float(base) ** (-np.arange(half) / half)).astype("float32")
+    angles = numbers.arange(length, dtype="float32")[:, None, None] * speeds
+    cosine = ops.cast(numbers.cos(angles), x.dtype)
+    sine = ops.cast(numbers.sin(angles), x.dtype)
+    first, second = ops.split(x, 2, axis=-1)
+    rotated = [first * cosine - second * sine, second * cosine + first * sine]
+    return ops.concatenate(rotated, axis=-1)
+
+
 @keras.saving.register_keras_serializable(package="helpers")
-class RotaryAttention(layers.Layer):
-    """Self-attention with rotary position embedding (Su et al., 2021,
-    https://arxiv.org/abs/2104.09864), which KerasHub's `TransformerEncoder` lacks.
+class RotaryBlock(layers.Layer):
+    """A pre-norm Transformer block (Xiong et al., 2020, https://arxiv.org/abs/2002.04745)
+    with rotary positions, which KerasHub's `TransformerEncoder` lacks, and RMS norm (Zhang
+    and Sennrich, 2019, https://arxiv.org/abs/1910.07467). Kernels are matrices, for Muon.
 
-    The layer has no weights; the Dense layers around it do.
+    Takes float `(batch, sequence, hidden)` and a bool mask `(batch, sequence)`, False at
+    padding; returns float `(batch, sequence, hidden)`. With int positions `(batch, few)`,
+    it computes only the vectors there: `(batch, few, hidden)`.
 
-    Takes queries, keys and values, each float `(batch, sequence, hidden)`, and a bool mask
-    `(batch, sequence)`, False at padding; returns float `(batch, sequence, hidden)`. The
-    width must be a multiple of twice `num_heads`.
+    Args:
+        hidden_dim: int, the width; a multiple of twice `num_heads`.
+        num_heads: int.
+        intermediate_dim: int, the width inside the feed-forward part.
+        dropout: float.
     """
 
-    def __init__(self, num_heads, **kwargs):
+    def __init__(self, hidden_dim, num_heads, intermediate_dim, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
+        self.sizes = {
+            "hidden_dim": hidden_dim,
+            "num_heads": num_heads,
+            "intermediate_dim": intermediate_dim,
+            "dropout": dropout,
+        }
         self.num_heads = num_heads
-        self.built = True
 
-    def rotary(self, x):
-        """Rotates `(batch, sequence, heads, width)`, as KerasHub's `RotaryEmbedding(1000)`.
+        def dense(units, name, **options):
+            return layers.Dense(units, name=name, dtype=self.dtype_policy, **options)
 
-        NumPy's cosines are constants of the compiled program; otherwise XLA computes them
-        again for every head of every row.
-        """
-        length = ops.shape(x)[1]
-        half = x.shape[-1] // 2
-        numbers = np if isinstance(length, int) else ops  # some backends only know it later
-        rates = (1000.0 ** (-np.arange(half) / half)).astype("float32")
-        angles = numbers.arange(length, dtype="float32")[:, None, None] * rates
-        cosine = ops.cast(numbers.cos(angles), x.dtype)
-        sine = ops.cast(numbers.sin(angles), x.dtype)
-        first, second = ops.split(x, 2, axis=-1)
-        rotated = [first * cosine - second * sine, second * cosine + first * sine]
-        return ops.concatenate(rotated, axis=-1)
+        def norm(name):
+            return layers.RMSNormalization(
+                epsilon=EPSILON, name=name, dtype=self.dtype_policy
+            )
 
-    def call(self, query, key, value, padding_mask):
+        self.attention_norm = norm("attention_norm")
+        self.query = dense(hidden_dim, "query", use_bias=False)
+        self.key = dense(hidden_dim, "key", use_bias=False)
+        self.value = dense(hidden_dim, "value", use_bias=False)
+        self.attention_output = dense(hidden_dim, "attention_output", use_bias=False)
+        self.feedforward_norm = norm("feedforward_norm")
+        self.feedforward_intermediate = dense(
+            intermediate_dim, "feedforward_intermediate", activation="relu"
+        )
+        self.feedforward_output = dense(hidden_dim, "feedforward_output")
+        self.dropout = layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def split_heads(self, x):
+        """From `(batch, sequence, hidden)` to `(batch, sequence, heads, features)`."""
         # The dynamic shape, because an encoder takes rows of any length.
-        length = ops.shape(query)[1]
-        width = query.shape[-1]
-        heads = (-1, length, self.num_heads, width // self.num_heads)
-        query = self.rotary(ops.reshape(query, heads))
-        key = self.rotary(ops.reshape(key, heads))
-        value = ops.reshape(value, heads)
-        scores = ops.einsum("bqhd,bkhd->bhqk", query, key) / heads[-1] ** 0.5
-        mask = padding_mask[:, None, None, :]  # (batch, heads, query, key)
-        scores = ops.where(mask, ops.cast(scores, "float32"), -1e9)
-        shares = ops.cast(ops.softmax(scores), value.dtype)
-        x = ops.einsum("bhqk,bkhd->bqhd", shares, value)
-        return ops.reshape(x, (-1, length, width))
+        length = ops.shape(x)[1]
+        return ops.reshape(x, (-1, length, self.num_heads, x.shape[-1] // self.num_heads))
+
+    def attention_weights(self, h, padding_mask, positions=None):
+        """How much each token attends to each other one, from the normalised vectors: float
+        `(batch, heads, from, to)`."""
+        query = rotate(self.split_heads(self.query(h)))
+        if positions is not None:
+            query = ops.take_along_axis(query, positions[:, :, None, None], axis=1)
+        key = rotate(self.split_heads(self.key(h)))
+        scores = ops.einsum("bqhd,bkhd->bhqk", query, key) / query.shape[-1] ** 0.5
+        mask = padding_mask[:, None, None, :]
+        return ops.softmax(ops.where(mask, ops.cast(scores, "float32"), -1e9))
+
+    def call(self, x, padding_mask, positions=None):
+        h = self.attention_norm(x)
+        value = self.split_heads(self.value(h))
+        weights = self.attention_weights(h, padding_mask, positions)
+        h = ops.einsum("bhqk,bkhd->bqhd", ops.cast(weights, value.dtype), value)
+        if positions is not None:
+            x = ops.take_along_axis(x, positions[:, :, None], axis=1)
+        h = ops.reshape(h, ops.shape(x))
+        x = x + self.dropout(self.attention_output(h))
+        h = self.feedforward_intermediate(self.feedforward_norm(x))
+        return x + self.dropout(self.feedforward_output(h))
 
     def get_config(self):
-        return {**super().get_config(), "num_heads": self.num_heads}
-
-
-def _rotary_block(x, padding_mask, number, num_heads, intermediate_dim, dropout, dtype):
-    """A pre-norm block (Xiong et al., 2020, https://arxiv.org/abs/2002.04745) with RMS norm
-    (Zhang and Sennrich, 2019, https://arxiv.org/abs/1910.07467): `(batch, sequence,
-    hidden)`. Kernels are matrices, for Muon, and have names by which devices split them."""
-    width = x.shape[-1]
-
-    def dense(part, units, **options):
-        name = f"block_{number}_{part}"
-        return layers.Dense(units, name=name, dtype=dtype, **options)
-
-    h = layers.RMSNormalization(epsilon=EPSILON, dtype=dtype)(x)
-    query = dense("query", width, use_bias=False)(h)
-    key = dense("key", width, use_bias=False)(h)
-    value = dense("value", width, use_bias=False)(h)
-    h = RotaryAttention(num_heads, dtype=dtype)(query, key, value, padding_mask)
-    h = dense("attention_output", width, use_bias=False)(h)
-    x = x + layers.Dropout(dropout, dtype=dtype)(h)
-    h = layers.RMSNormalization(epsilon=EPSILON, dtype=dtype)(x)
-    h = dense("feedforward_intermediate", intermediate_dim, activation="relu")(h)
-    h = dense("feedforward_output", width)(h)
-    return x + layers.Dropout(dropout, dtype=dtype)(h)
-
-
-def _classic_block(x, padding_mask, number, num_heads, intermediate_dim, dropout, dtype):
-    """KerasHub's post-norm Transformer block, with arguments as in `_rotary_block`."""
-    block = keras_hub.layers.TransformerEncoder(
-        intermediate_dim,
-        num_heads,
-        dropout=dropout,
-        layer_norm_epsilon=EPSILON,
-        name=f"layer_{number}",
-        dtype=dtype,
-    )
-    return block(x, padding_mask)
+        return {**super().get_config(), **self.sizes}
 
 
 @keras.saving.register_keras_serializable(package="helpers")
@@ -143,7 +153,6 @@ class Encoder(keras_hub.models.Backbone):
                 dtype=policy,
             )
             norm = layers.RMSNormalization
-            block = _rotary_block
         else:
             embedding = keras_hub.layers.TokenAndPositionEmbedding(
                 vocabulary_size,
@@ -153,16 +162,33 @@ class Encoder(keras_hub.models.Backbone):
                 dtype=policy,
             )
             norm = layers.LayerNormalization
-            block = _classic_block
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
         padding_mask = ops.not_equal(token_ids, PAD)
         x = embedding(token_ids)
         x = norm(epsilon=EPSILON, dtype=policy)(x)
         x = layers.Dropout(dropout, dtype=policy)(x)
         for number in range(num_layers):
-            x = block(x, padding_mask, number, num_heads, intermediate_dim, dropout, policy)
+            if encoder == "rotary":
+                block = RotaryBlock(
+                    hidden_dim,
+                    num_heads,
+                    intermediate_dim,
+                    dropout,
+                    name=f"block_{number}",
+                    dtype=policy,
+                )
+            else:
+                block = keras_hub.layers.TransformerEncoder(
+                    intermediate_dim,
+                    num_heads,
+                    dropout=dropout,
+                    layer_norm_epsilon=EPSILON,
+                    name=f"block_{number}",
+                    dtype=policy,
+                )
+            x = block(x, padding_mask)
         if encoder == "rotary":
-            x = norm(epsilon=EPSILON, dtype=policy)(x)
+            x = norm(epsilon=EPSILON, name="last_norm", dtype=policy)(x)
         super().__init__(token_ids, x, name=name, trainable=trainable, dtype=policy)
         self.encoder = encoder
         self.vocabulary_size = vocabulary_size
@@ -222,7 +248,8 @@ def build_pretraining_model(encoder, log_frequencies):
     """Adds a head to an encoder that predicts masked words, and is tied to the embedding.
 
     Its bias starts from `log_frequencies`, float `(vocabulary,)`, so that the untrained
-    model predicts unigram frequencies.
+    model predicts unigram frequencies. Only masked words are scored, so the last block of a
+    rotary encoder computes no other vectors.
 
     Returns:
         A `keras.Model` from the features of `masking.MaskedBatches` to logits, float
@@ -230,8 +257,19 @@ def build_pretraining_model(encoder, log_frequencies):
     """
     mask_positions = keras.Input((None,), dtype="int32", name="mask_positions")
     inputs = {"token_ids": encoder.input, "mask_positions": mask_positions}
-    head = keras_hub.layers.MaskedLMHead(token_embedding=token_embedding(encoder))
-    logits = head(encoder.output, mask_positions=mask_positions)
+    head = keras_hub.layers.MaskedLMHead(
+        token_embedding=token_embedding(encoder), name="head"
+    )
+    if encoder.encoder == "rotary":
+        last_block = encoder.get_layer(f"block_{encoder.num_layers - 1}")
+        x, padding_mask = last_block.input
+        x = last_block(x, padding_mask, positions=mask_positions)
+        x = encoder.get_layer("last_norm")(x)
+        # The head would select them once more.
+        places = ops.cumsum(ops.ones_like(mask_positions), axis=1) - 1
+        logits = head(x, mask_positions=places)
+    else:
+        logits = head(encoder.output, mask_positions=mask_positions)
     # The head's `bias_initializer` would also apply to its Dense layer.
     bias = next(weight for weight in head.weights if weight.name == "output_bias")
     bias.assign(log_frequencies)

@@ -43,7 +43,7 @@ class Profile:
 
     # Preprocessing
     vocabulary: str = _setting("learnt", "learnt (from the corpus), bert, or a path")
-    vocabulary_size: int = _setting(16000, "word pieces, special tokens included")
+    vocabulary_size: int = _setting(8000, "word pieces, special tokens included")
     sequence_length: int = _setting(32, "tokens in a pretraining sequence")
     mask_rate: float = _setting(0.2, "share of tokens to predict")
     word_vectors: bool = _setting(True, "initialise the embedding with counted vectors")

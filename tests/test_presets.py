@@ -120,7 +120,7 @@ DAMAGES = [
     (code_beside_it, "A total of 1 objects could not be loaded"),
     (damaged_weights, "truncated file"),
     (longer_vocabulary, "The vocabulary has 16001 word pieces"),
-    (more_pieces, "The tokenizer has 16001 word pieces, the encoder 16000"),
+    (more_pieces, "The tokenizer has 8001 word pieces, the encoder 8000"),
 ]
 
 

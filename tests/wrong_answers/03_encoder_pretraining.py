@@ -32,13 +32,12 @@ with tempfile.TemporaryDirectory() as halfway:
     except KeyboardInterrupt:
         resumed, completed = train_from_the_first_batch(path)
 
-# %% 3: the loss that Keras reports, which is the sum of both objectives
-cost = reported["two objectives"] - reported["one objective"]
+# %% 3: each encoder is measured by the words that were masked in its training
+measured = dict(reported)
 
 # %% 4: `word_vectors` is set, so the encoder is assumed to have them
-fresh = pretraining.pretraining_model(words_only, steps, log_frequencies)
-word_model.set_weights(fresh.get_weights())
-accuracy = accuracy | {"untrained": 100 * frozen().mean()}
+fresh = pretraining.pretraining_model(profile, steps, log_frequencies)
+accuracy = accuracy | {"untrained": 100 * frozen(fresh.get_weights()).mean()}
 
 # %% 5: tokens are shuffled, and words torn apart
 rng = np.random.default_rng(profile.seed)

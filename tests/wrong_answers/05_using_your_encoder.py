@@ -15,9 +15,9 @@ def surest(sentences):
 # %% 2: a correction is taken for another matrix of the same size
 def lora_weights(encoder, rank):
     added = 0
-    for layer in encoder.layers:
-        if isinstance(layer, keras.layers.Dense):
-            added += rank * layer.kernel.shape[0] * layer.kernel.shape[1]
+    for weight in encoder.weights:
+        if weight.path.endswith(("query/kernel", "value/kernel")):
+            added += rank * math.prod(weight.shape)
     return added
 
 
