@@ -63,7 +63,8 @@ INGREDIENTS = {
     PRETRAINED: ({}, True),
 }
 # Epochs with 500 labels, where not 2: the best of 2, 5 and 10 on validation sentences.
-FEW_EPOCHS = {RANDOM: finetuning.SCRATCH_FEW_EPOCHS, COUNTED: 5}
+FEW_EPOCHS = {RANDOM: finetuning.SCRATCH_FEW_EPOCHS}
+FEW_EPOCHS |= dict.fromkeys([COUNTED, PRETRAINED], finetuning.FEW_EPOCHS)
 FEW_EPOCHS["pretrained, from random vectors"] = 10
 COUNTS = "counts of neighbours"
 MINILM = "all-MiniLM-L6-v2, frozen"

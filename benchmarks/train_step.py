@@ -2,9 +2,10 @@
 
     python benchmarks/train_step.py
 
-Ours runs on JAX, TensorFlow and PyTorch; `transformers.BertForMaskedLM` of the same size
-runs on PyTorch, eager and compiled. Same vocabulary size, batch and number of masked
-tokens; random token ids, since the text does not affect the time.
+Ours runs on JAX, TensorFlow and PyTorch; `transformers.BertForMaskedLM`, and
+`ModernBertForMaskedLM` with `sparse_prediction`, which also scores masked tokens only, run
+on PyTorch, eager and compiled. Same vocabulary size, batch, width, depth and number of
+masked tokens; random token ids, since the text does not affect the time.
 """
 
 import os
@@ -16,7 +17,9 @@ import numpy as np
 
 STEPS = 10
 OURS = {"ours, JAX": "jax", "ours, TensorFlow": "tensorflow", "ours, PyTorch": "torch"}
-EAGER, COMPILED = "transformers, eager", "transformers, compiled"
+EAGER = "BertForMaskedLM, eager"
+THEIRS = [EAGER, "BertForMaskedLM, compiled"]
+THEIRS += ["ModernBertForMaskedLM, eager", "ModernBertForMaskedLM, compiled"]
 NOTE = """\
 Medians of five rounds in turn, with their range. The share relates a step's necessary
 products to the rate of one large float32 product on the same backend."""
@@ -26,15 +29,19 @@ def useful_flops(profile):
     """The floating-point operations that a step needs.
 
     Two for each weight of a matrix and each token it is applied to, and twice as many in
-    the backward pass; the head at the masked tokens only. Norms, activations, softmax and
-    the optimizer are not counted.
+    the backward pass; in the last block, all but queries, keys and values at the masked
+    tokens only, and so the head. Norms, activations, softmax and the optimizer are not
+    counted.
     """
-    tokens = profile.batch_size * profile.sequence_length
-    hidden, inner = profile.hidden_dim, profile.intermediate_dim
-    block = 4 * hidden**2 + 2 * hidden * inner + 2 * profile.sequence_length * hidden
+    length = profile.sequence_length
+    hidden = profile.hidden_dim
+    masked = profile.batch_size * profile.predictions_per_sequence
+    tokens = profile.batch_size * length * profile.num_layers
+    computed = tokens - profile.batch_size * length + masked
+    inputs = 3 * hidden**2
+    others = hidden**2 + 2 * hidden * profile.intermediate_dim + 2 * length * hidden
     head = hidden * (hidden + profile.vocabulary_size)
-    answers = profile.batch_size * profile.predictions_per_sequence
-    return 6 * (tokens * profile.num_layers * block + answers * head)
+    return 6 * (tokens * inputs + computed * others + masked * head)
 
 
 def product_rate(multiply, size=2048, repeats=5):
@@ -97,28 +104,46 @@ def serve_ours():
     serve(profile, lambda: model.fit(batches, shuffle=False, verbose=0), multiply)
 
 
-def serve_theirs(compiled):
-    """Measures BertForMaskedLM's step."""
+def build_theirs(name, profile):
+    """A model of transformers, of the profile's sizes."""
+    import transformers
+
+    sizes = {
+        "vocab_size": profile.vocabulary_size,
+        "hidden_size": profile.hidden_dim,
+        "num_hidden_layers": profile.num_layers,
+        "num_attention_heads": profile.num_heads,
+        "intermediate_size": profile.intermediate_dim,
+        "max_position_embeddings": profile.sequence_length,
+    }
+    if name.startswith("ModernBert"):
+        config = transformers.ModernBertConfig(
+            **sizes,
+            sparse_prediction=True,
+            reference_compile=False,
+            pad_token_id=0,
+            cls_token_id=2,
+            sep_token_id=3,
+            bos_token_id=2,
+            eos_token_id=3,
+        )
+        return transformers.ModernBertForMaskedLM(config)
+    without_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = transformers.BertConfig(**sizes, **without_dropout)
+    return transformers.BertForMaskedLM(config)
+
+
+def serve_theirs(name):
+    """Measures the step of a model of transformers."""
     import torch
-    from transformers import BertConfig, BertForMaskedLM
 
     from helpers import profiles
 
     profile = profiles.load_profile("sample")
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=profile.vocabulary_size,
-        hidden_size=profile.hidden_dim,
-        num_hidden_layers=profile.num_layers,
-        num_attention_heads=profile.num_heads,
-        intermediate_size=profile.intermediate_dim,
-        max_position_embeddings=profile.sequence_length,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    model = BertForMaskedLM(config)
+    model = build_theirs(name, profile)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4)
-    forward = torch.compile(model) if compiled else model
+    forward = torch.compile(model) if name.endswith("compiled") else model
     shape = profile.batch_size, profile.sequence_length
     token_ids = torch.randint(5, profile.vocabulary_size, shape)
     hidden = torch.rand(shape).argsort(dim=1) < profile.predictions_per_sequence
@@ -142,7 +167,7 @@ def main():
     workers = {}
     for name, backend in OURS.items():
         workers[name] = common.Worker(__file__, name, backend)
-    for name in EAGER, COMPILED:
+    for name in THEIRS:
         workers[name] = common.Worker(__file__, name, "torch")
     answers = common.take_turns(workers)
     rows = {}
@@ -167,4 +192,4 @@ if __name__ == "__main__":
         serve_ours()
     else:
         os.environ.pop("KERAS_BACKEND", None)
-        serve_theirs(compiled=sys.argv[1] == COMPILED)
+        serve_theirs(sys.argv[1])

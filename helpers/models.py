@@ -10,9 +10,9 @@ from helpers.normalization import PAD
 EPSILON = 1e-5  # keeps a norm from dividing by zero
 
 
-def rotate(x, base=1000):
+def rotate(x):
     """Rotary position embedding (Su et al., 2021, https://arxiv.org/abs/2104.09864) of
-    float `(batch, sequence, heads, features)`, as KerasHub's `RotaryEmbedding(base)`.
+    float `(batch, sequence, heads, features)`, as KerasHub's `RotaryEmbedding(1000)`.
 
     NumPy's cosines are constants of the compiled program; otherwise XLA computes them again
     for every head of every row.
@@ -20,7 +20,7 @@ def rotate(x, base=1000):
     length = ops.shape(x)[1]
     half = x.shape[-1] // 2
     numbers = np if isinstance(length, int) else ops  # some backends only know it later
-    speeds = (float(base) ** (-np.arange(half) / half)).astype("float32")
+    speeds = (1000.0 ** (-np.arange(half) / half)).astype("float32")
     angles = numbers.arange(length, dtype="float32")[:, None, None] * speeds
     cosine = ops.cast(numbers.cos(angles), x.dtype)
     sine = ops.cast(numbers.sin(angles), x.dtype)

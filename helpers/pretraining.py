@@ -1,4 +1,4 @@
-"""Pretraining: schedule, optimizers, losses, and the compiled model."""
+"""Pretraining: schedule, optimizers, loss, and the compiled model."""
 
 import keras
 import numpy as np

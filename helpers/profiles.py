@@ -198,7 +198,7 @@ DEPENDS = {
     "hidden_dim batch_size",
     3: "seed encoder vocabulary_size hidden_dim num_layers num_heads intermediate_dim "
     "dropout sequence_length sentence_lengths mask_rate word_vectors optimizer "
-    " learning_rate embedding_rate precision batch_size pretraining_steps",
+    "learning_rate embedding_rate precision batch_size pretraining_steps",
     4: "seed repeats few_labels task columns sentence_lengths finetuning_rate "
     "scratch_rate finetuning_epochs precision",
     5: "seed task columns sentence_lengths finetuning_rate",

@@ -25,7 +25,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.extmath import randomized_svd
 
-VOCABULARY, LENGTH, WIDTH, BLOCKS, HEADS = 16_000, 32, 128, 2, 2
+VOCABULARY, LENGTH, WIDTH, BLOCKS, HEADS = 8000, 32, 128, 2, 2
 BATCH, STEPS, MASKED = 64, int(os.environ.get("STEPS", 1000)), 7  # masked in a row
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 PAD, UNK, CLS, SEP, MASK = range(5)

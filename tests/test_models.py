@@ -60,6 +60,16 @@ def test_padding_changes_neither_vectors_nor_classes(encoder):
     np.testing.assert_allclose(logits[:1], expected, atol=1e-5)
 
 
+def test_masked_places_get_what_the_head_gives_to_all_vectors(encoder):
+    model = models.build_pretraining_model(encoder, np.zeros(1500, "float32"))
+    positions = np.array([[3, 7, 31], [0, 0, 12]], "int32")
+    logits = model({"token_ids": IDS, "mask_positions": positions})
+    expected = model.get_layer("head")(encoder(IDS), positions)
+    assert logits.shape == (2, 3, 1500)
+    logits = convert_to_numpy(logits)
+    np.testing.assert_allclose(logits, convert_to_numpy(expected), atol=1e-4)
+
+
 def test_an_encoder_computes_in_the_precision_that_is_asked_for(encoder, vectors):
     config = encoder.get_config() | {"dtype": "mixed_bfloat16"}
     short = models.Encoder.from_config(config)

@@ -100,7 +100,7 @@ def tokenizer_set(**settings):
 def more_pieces(folder):
     """A longer vocabulary, of which the tokenizer's configuration knows."""
     longer_vocabulary(folder)
-    tokenizer_set(pieces=16_001)(folder)
+    tokenizer_set(pieces=8001)(folder)
 
 
 def longer_vocabulary(folder):
@@ -119,7 +119,7 @@ DAMAGES = [
     (tokenizer_set(vocabulary="/etc/passwd"), "not a path"),
     (code_beside_it, "A total of 1 objects could not be loaded"),
     (damaged_weights, "truncated file"),
-    (longer_vocabulary, "The vocabulary has 16001 word pieces"),
+    (longer_vocabulary, "The vocabulary has 8001 word pieces"),
     (more_pieces, "The tokenizer has 8001 word pieces, the encoder 8000"),
 ]
 
