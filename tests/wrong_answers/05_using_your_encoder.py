@@ -16,7 +16,7 @@ def surest(sentences):
 def lora_weights(encoder, rank):
     added = 0
     for weight in encoder.weights:
-        if weight.path.endswith(("query/kernel", "value/kernel")):
+        if weight.path.endswith("/kernel") and weight.path.split("/")[-2] in LAYERS:
             added += rank * math.prod(weight.shape)
     return added
 
