@@ -69,7 +69,7 @@ def train():
     # The same weights, with the metrics of `encoders.py`.
     measured = keras.Model(model.input, model.output)
     metrics = [pretraining.accuracy, pretraining.cross_entropy]
-    measured.compile(weighted_metrics=metrics)
+    measured.compile(None, weighted_metrics=metrics)
     batches = make_batches(profile, vocabulary)
     seconds = 0.0
     steps = 0
