@@ -63,9 +63,12 @@ INGREDIENTS = {
     PRETRAINED: ({}, True),
 }
 # Epochs with 500 labels, where not 2: the best of 2, 5 and 10 on validation sentences.
-FEW_EPOCHS = {RANDOM: finetuning.SCRATCH_FEW_EPOCHS}
-FEW_EPOCHS |= dict.fromkeys([COUNTED, PRETRAINED], finetuning.FEW_EPOCHS)
-FEW_EPOCHS["pretrained, from random vectors"] = 10
+FEW_EPOCHS = {
+    RANDOM: finetuning.SCRATCH_FEW_EPOCHS,
+    COUNTED: finetuning.FEW_EPOCHS,
+    PRETRAINED: finetuning.FEW_EPOCHS,
+    "pretrained, from random vectors": 10,
+}
 COUNTS = "counts of neighbours"
 MINILM = "all-MiniLM-L6-v2, frozen"
 CONTROLS = ["bag of words", "naive Bayes", "counted vectors"]
@@ -467,12 +470,11 @@ def draw_labels(figures):
     figures = figures.assign(labels=count.astype(int))
     _, axis = plt.subplots(figsize=(7.5, 4))
     for run in CURVES:
-        name = run.partition(":")[0]
         values = figures[figures.run == run].groupby("labels").value
         mean = values.mean()
-        plain = name.removeprefix("naive Bayes + ")
-        style = {"color": plots.MODELS.get(plain, "black"), "label": name, "capsize": 2}
-        style["linestyle"] = "-" if name == plain else "--"
+        plain = run.removeprefix("naive Bayes + ")
+        style = {"color": plots.MODELS.get(plain, "black"), "label": run, "capsize": 2}
+        style["linestyle"] = "-" if run == plain else "--"
         errors = mean - values.min(), values.max() - mean
         axis.errorbar(mean.index, mean, errors, marker=".", **style)
     axis.set(xscale="log", xlabel="labelled sentences (logarithmic)")

@@ -15,7 +15,6 @@ import tempfile
 import time
 
 import common
-import numpy as np
 import pandas as pd
 import train_step
 
@@ -24,9 +23,8 @@ import helpers
 helpers.choose_backend("jax")
 
 import jax
-import keras
 
-from helpers import masking, normalization, packing, pretraining, profiles
+from helpers import masking, profiles
 
 STEPS = 20
 ROUNDS = 3
@@ -48,15 +46,7 @@ products of the model would take at the rate of one large product; Muon's come o
 
 def compiled_step(profile):
     """The compiled training step, its state, and a batch."""
-    keras.utils.set_random_seed(profile.seed)
-    rows = np.random.default_rng(0).integers(
-        len(normalization.SPECIAL_TOKENS),
-        profile.vocabulary_size,
-        size=(4000, profile.sequence_length),
-        dtype="int32",
-    )
-    log_frequencies = packing.log_frequencies(rows, profile.vocabulary_size)
-    model = pretraining.pretraining_model(profile, 1200, log_frequencies)
+    model, rows = train_step.build_ours(profile)
     batch = masking.MaskedBatches(rows, profile, 1)[0]
     model._symbolic_build(data_batch=batch)
     model.optimizer.build(model.trainable_variables)
@@ -102,18 +92,17 @@ def take_steps(compiled, state, batch):
     return jax.block_until_ready(state)
 
 
-def large_product():
-    """GFLOP/s of one large product."""
-    square = jax.random.normal(jax.random.key(0), (2048, 2048))
-    multiply = jax.jit(jax.numpy.matmul)
-    return train_step.product_rate(lambda: multiply(square, square).block_until_ready())
-
-
 def main():
     profile = profiles.load_profile()
     compiled, state, batch = compiled_step(profile)
     purposes = purposes_by_instruction(compiled.as_text())
     state = take_steps(compiled, state, batch)
+    square = jax.random.normal(jax.random.key(0), (2048, 2048))
+    product = jax.jit(jax.numpy.matmul)
+
+    def multiply():
+        return product(square, square).block_until_ready()
+
     rounds = []
     for _ in range(ROUNDS):
         before = time.perf_counter()
@@ -125,8 +114,8 @@ def main():
             spent = time_of_purposes(folder, purposes)
         spent["not attributed"] = whole - spent.sum()
         spent["a whole step, not profiled"] = whole
-        needed = train_step.useful_flops(profile) / large_product() / 1e6
-        spent["all products, alone"] = needed
+        rate = train_step.product_rate(multiply)
+        spent["all products, alone"] = train_step.useful_flops(profile) / rate / 1e6
         rounds.append(spent)
     medians = pd.DataFrame(rounds).median()
     rows = {name: {"ms": value} for name, value in medians.items()}

@@ -69,16 +69,13 @@ def serve(profile, take_steps, multiply):
     common.serve(measure)
 
 
-def serve_ours():
-    """Measures the series' step on the backend of this process."""
-    import helpers
-
-    backend = helpers.choose_backend()
+def build_ours(profile):
+    """The series' pretraining model, compiled, and random rows for it; the backend has been
+    chosen."""
     import keras
 
-    from helpers import masking, normalization, packing, pretraining, profiles
+    from helpers import normalization, packing, pretraining
 
-    profile = profiles.load_profile("sample")
     keras.utils.set_random_seed(profile.seed)
     size, shape = profile.vocabulary_size, (4000, profile.sequence_length)
     special = len(normalization.SPECIAL_TOKENS)
@@ -87,6 +84,20 @@ def serve_ours():
     model = pretraining.pretraining_model(
         profile, profile.pretraining_steps, log_frequencies
     )
+    return model, rows
+
+
+def serve_ours():
+    """Measures the series' step on the backend of this process."""
+    import helpers
+
+    backend = helpers.choose_backend()
+    import keras
+
+    from helpers import masking, profiles
+
+    profile = profiles.load_profile("sample")
+    model, rows = build_ours(profile)
     batches = masking.MaskedBatches(rows, profile, STEPS)
     square = keras.random.normal((2048, 2048))
     product = keras.ops.matmul
