@@ -17,7 +17,7 @@ TORCH := .venv-torch
 ISA ?= SSE4_2
 BOOK := .venv-book
 NOTEBOOKS := 01_setup_and_baseline 02_mlm_preprocessing 03_encoder_pretraining \
-	04_fine_tuning 05_using_your_encoder 06_scaling_out
+	04_what_it_has_learnt 05_fine_tuning 06_using_your_encoder 07_scaling_out
 ARTIFACTS := $(or $(patsubst ~/%,$(HOME)/%,$(TUTORIAL_ARTIFACTS)),$(CURDIR)/artifacts)
 
 # Huge pages for large arrays save a sixth of a pretraining step, otherwise spent on page

@@ -1,4 +1,4 @@
-"""The classifier of notebook 5 in Keras, ONNX and int8, beside a ready-made encoder.
+"""The classifier of notebook 6 in Keras, ONNX and int8, beside a ready-made encoder.
 
     python benchmarks/serving.py artifacts/sample/classifier
 
@@ -30,7 +30,7 @@ ALONE, TOGETHER, BATCH = 50, 640, 64  # in sentences
 
 
 def export(path):
-    """Exports MiniLM to ONNX; on TensorFlow, as in notebook 5."""
+    """Exports MiniLM to ONNX; on TensorFlow, as in notebook 6."""
     _, model = encoders.minilm()
     model(np.zeros((1, 8), "int32"))
     model.export(path, format="onnx", verbose=False)

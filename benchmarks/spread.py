@@ -4,7 +4,7 @@
     python benchmarks/spread.py seed_1       # one of them
     python benchmarks/spread.py whole --values artifacts/outputs/findings.jsonl
 
-A variant executes notebooks 1 to 5 with the profile `sample`. benchmarks/findings.csv has a
+A variant executes notebooks 1 to 6 with the profile `sample`. benchmarks/findings.csv has a
 row for each finding and a column for each variant; the columns of variants that are not
 measured again are kept. `--values` takes what such a run, as that of `make outputs`, has
 collected. tests/test_findings.py compares the notebooks' bounds with the table.

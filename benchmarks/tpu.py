@@ -58,7 +58,7 @@ def pretraining_step(profile):
 
 
 def finetuning_step(profile):
-    """The classifier of notebook 4, with two classes, and a batch for it."""
+    """The classifier of notebook 5, with two classes, and a batch for it."""
     encoder = models.build_encoder(profile, finetuning.FINETUNING_DROPOUT)
     model = models.build_classifier(encoder, 2, finetuning.FINETUNING_DROPOUT)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -80,7 +80,7 @@ ORDER = ["full", "guide", *PHASES, *CHIPS, 1, 4, "batch", "weights"]
 
 
 def layouts():
-    """The layouts of notebook 6: the axes of the matrices that devices share."""
+    """The layouts of notebook 7: the axes of the matrices that devices share."""
     mesh = keras.distribution.DeviceMesh((1, 1), ("batch", "model"), ["cpu:0"])
     shared = keras.distribution.LayoutMap(mesh)
     shared["token_embedding/embeddings"] = ("model", None)

@@ -32,7 +32,7 @@ def begin(name, overrides, drive=False, cpu_devices=None):
         name: string, the profile's name.
         overrides: dict, settings that replace the profile's.
         drive: bool, whether to keep results on Google Drive, in Colab.
-        cpu_devices: int, as how many virtual devices JAX takes the CPU, in notebook 6,
+        cpu_devices: int, as how many virtual devices JAX takes the CPU, in notebook 7,
             which needs JAX; by default as one.
 
     Returns:

@@ -1,6 +1,6 @@
 """Classifiers of sentences that know words, or counts of words, and no context.
 
-Notebooks 1 and 4 build the same models, and check that these functions agree.
+Notebooks 1 and 5 build the same models, and check that these functions agree.
 """
 
 import keras

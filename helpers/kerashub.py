@@ -1,6 +1,6 @@
-"""The encoders of the series as KerasHub models that take text, as built in notebook 5.
+"""The encoders of the series as KerasHub models that take text, as built in notebook 6.
 
-A preset contains no code: notebook 5 copies this module, `models` and `normalization`, and
+A preset contains no code: notebook 6 copies this module, `models` and `normalization`, and
 nothing else, into the folder of the preset.
 """
 

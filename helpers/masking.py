@@ -11,6 +11,14 @@ from helpers.normalization import MASK, NEVER_HIDDEN, SPECIAL_TOKENS
 MASK_TOKEN_RATE = 0.8
 RANDOM_TOKEN_RATE = 0.1
 
+# How much likelier than others the words of the profile's `focus` are chosen
+FOCUS = 4
+
+
+def focus_ids(vocabulary, profile):
+    """The token ids of the words in `focus` that the vocabulary has: int `(words,)`."""
+    return np.flatnonzero(np.isin(vocabulary, profile.focus))
+
 
 class MaskedBatches(keras.utils.PyDataset):
     """Shuffled batches of rows, in which other tokens are masked in every epoch.
@@ -23,6 +31,7 @@ class MaskedBatches(keras.utils.PyDataset):
         steps: int, the number of batches.
         first: int, the number of the first batch, where a training resumes.
         salt: int, selects another sequence of batches for the same seed.
+        focus: int array, tokens that are masked more often; see `focus_ids`.
 
     An item is what `fit` takes: features, a dict of `token_ids`, int32 `(batch, sequence)`,
     and `mask_positions`, int32 `(batch, predictions)`; labels, the masked ids, int32
@@ -30,13 +39,14 @@ class MaskedBatches(keras.utils.PyDataset):
     of a row.
     """
 
-    def __init__(self, rows, profile, steps, first=0, salt=0):
+    def __init__(self, rows, profile, steps, first=0, salt=0, focus=()):
         super().__init__()
         self.rows = rows
         self.profile = profile
         self.steps = steps
         self.first = first
         self.salt = salt
+        self.focus = focus
         self.pass_number = None  # of the order that is kept
         self.order = None
 
@@ -47,7 +57,7 @@ class MaskedBatches(keras.utils.PyDataset):
         number = self.first + step
         rows = self.rows[self.rows_of_batch(number)].astype("int32")
         rng = np.random.default_rng((self.profile.seed, self.salt, 1, number))
-        return hide(rows, self.profile, rng)
+        return hide(rows, self.profile, rng, self.focus)
 
     def rows_of_batch(self, number):
         """The numbers of the rows in a batch: int `(batch,)`."""
@@ -60,15 +70,18 @@ class MaskedBatches(keras.utils.PyDataset):
         return self.order[place * size : (place + 1) * size]
 
 
-def hide(token_ids, profile, rng):
-    """Masks tokens in rows, int32 `(batch, sequence)`, with one sort for the whole batch:
-    features, labels and weights, as in `MaskedBatches`."""
+def hide(token_ids, profile, rng, focus=()):
+    """Masks tokens in rows, int32 `(batch, sequence)`, with one sort for the whole batch,
+    those in `focus` more often than others: features, labels and weights, as in
+    `MaskedBatches`."""
     length = token_ids.shape[1]
     predictions = profile.predictions_per_sequence
     candidate = ~np.isin(token_ids, NEVER_HIDDEN)
     wanted = np.ceil(profile.mask_rate * candidate.sum(axis=1, keepdims=True))
-    # A random score for each token, higher for special ones: the lowest are chosen.
-    scores = rng.random(token_ids.shape, dtype="float32") + ~candidate
+    # A random score for each token, lower in the focus, higher for special tokens: the
+    # lowest are chosen.
+    scores = rng.random(token_ids.shape, dtype="float32")
+    scores = np.where(np.isin(token_ids, focus), scores / FOCUS, scores) + ~candidate
     drawn = scores.argsort(axis=1)[:, :predictions].astype("int32")
     # In text order; surplus positions are moved past the end.
     positions = np.sort(np.where(np.arange(predictions) < wanted, drawn, length), axis=1)

@@ -3,27 +3,27 @@
 import collections
 import concurrent.futures
 import itertools
-import math
-import tempfile
+import os
+import pathlib
+import zlib
 
 import keras
 import numpy as np
-import pandas as pd
 
 import helpers
-from helpers import profiles, storage, wordpieces
-from helpers.normalization import NEVER_HIDDEN, PAD, SEP, UNK
+from helpers import storage, wordpieces
+from helpers.normalization import NEVER_HIDDEN, SEP, UNK
 
 # Texts that are tokenised at a time, and how many such chunks may wait in memory.
 CHUNK = 2000
 WAITING = 4
 
-# The most rows that are set aside for validation, and rows that are counted at a time.
+# One text in so many is held out, and so many rows of these texts are for validation.
+HELD_OUT = 20
 VALIDATION_ROWS = 1024
-BLOCK = 100_000
 
-# Tokens or texts that are looked at together, in the search for repeated texts.
-BLOCK_TOKENS = 2_000_000
+# Rows that are counted at a time
+BLOCK = 100_000
 
 
 def pad(token_ids, length):
@@ -48,24 +48,34 @@ def pack(token_ids, length):
     return stream[: len(stream) // length * length].reshape(-1, length)
 
 
-def _stream(texts, vocabulary, lowercase, strip_accents):
-    """Tokenises and joins texts, in the smallest integer type that fits the ids."""
+def is_held_out(text):
+    """Whether a text is for validation: one in `HELD_OUT`, by its checksum. A text that
+    occurs twice is on the same side both times."""
+    return zlib.crc32(text.encode("utf-8", "surrogatepass")) % HELD_OUT == 0
+
+
+def _streams(texts, vocabulary, lowercase, strip_accents):
+    """Tokenises and joins the texts to train on, and those that are held out, in the
+    smallest integer type that fits the ids."""
     dtype = np.min_scalar_type(len(vocabulary) - 1)
-    return _join(
-        wordpieces.tokenize_with(texts, vocabulary, lowercase, strip_accents)
-    ).astype(dtype)
+    token_ids = wordpieces.tokenize_with(texts, vocabulary, lowercase, strip_accents)
+    sides = [], []
+    for text, ids in zip(texts, token_ids, strict=True):
+        sides[is_held_out(text)].append(ids)
+    return [_join(side).astype(dtype).tobytes() for side in sides]
 
 
 def store_rows(texts, vocabulary, profile, path, executor=None):
-    """Tokenises a corpus of any size into one file: a stream of texts, [SEP] after each.
+    """Tokenises a corpus of any size into two files, one of them beside `path` for the
+    texts that are held out: a stream of texts each, [SEP] after every text.
 
     Args:
         texts: iterable of strings; only a few chunks are in memory at a time.
         vocabulary: list of strings.
         profile: a `Profile`; see `tokenize`.
-        path: a path, which is written atomically.
+        path: a path. Both files are written atomically.
         executor: a `concurrent.futures.Executor` that tokenises, such as Dask's
-            `Client.get_executor()`, into the same file; by default, all cores here.
+            `Client.get_executor()`, into the same files; by default, all cores here.
     """
     texts = iter(texts)
     lowercase = profile.lowercase
@@ -74,140 +84,71 @@ def store_rows(texts, vocabulary, profile, path, executor=None):
     # One worker, because TensorFlow uses all cores; it runs while text is read.
     here = concurrent.futures.ThreadPoolExecutor(1)
     bar = helpers.progress(unit=" texts", unit_scale=CHUNK)
-    with here, bar, storage.writing(path) as file:
+    with (
+        here,
+        bar,
+        storage.writing(path) as file,
+        storage.writing(held_out_path(path)) as held_out,
+    ):
+
+        def write_first():
+            for_training, for_validation = waiting.popleft().result()
+            file.write(for_training)
+            held_out.write(for_validation)
+            bar.update()
+
         while chunk := list(itertools.islice(texts, CHUNK)):
             job = (executor or here).submit(
-                _stream, chunk, vocabulary, lowercase, strip_accents
+                _streams, chunk, vocabulary, lowercase, strip_accents
             )
             waiting.append(job)
             if len(waiting) > WAITING:
-                file.write(waiting.popleft().result().tobytes())
-                bar.update()
-        for stream in waiting:
-            file.write(stream.result().tobytes())
+                write_first()
+        while waiting:
+            write_first()
 
 
-class Rows:
-    """All rows of an array but some, which are read only when they are indexed.
-
-    Args:
-        rows: int array, `(rows, sequence)`, possibly memory-mapped.
-        left_out: increasing int array, the numbers of the rows that are left out.
-    """
-
-    def __init__(self, rows, left_out):
-        self.rows = rows
-        self.left_out = left_out
-        # How many of the others stand before each row that is left out
-        self.others_before = left_out - np.arange(len(left_out))
-
-    def __len__(self):
-        return len(self.rows) - len(self.left_out)
-
-    def __getitem__(self, places):
-        if isinstance(places, slice):
-            start, stop, step = places.indices(len(self))
-            places = np.arange(start, stop, step)
-        places = np.where(np.less(places, 0), np.add(places, len(self)), places)
-        left_out_before = np.searchsorted(self.others_before, places, side="right")
-        return self.rows[places + left_out_before]
-
-    def block(self, start, stop):
-        """Rows `start` to `stop` of the whole array, int `(rows, sequence)`, as they follow
-        each other in the text. A row that is left out is all [PAD], and so is one that is
-        added at the end: what stands on its two sides doesn't follow each other."""
-        block = np.pad(self.rows[start:stop], ((0, 1), (0, 0)), constant_values=PAD)
-        first, last = np.searchsorted(self.left_out, (start, stop))
-        block[self.left_out[first:last] - start] = PAD
-        return block
-
-
-def _text_checksums(stream):
-    """Yields a checksum of each text in a stream, uint64 arrays, a block at a time: the sum
-    of numbers that are made from each token and its place in the text."""
-    # Of a text that goes on in the next block
-    length = 0
-    total = np.uint64(0)
-    for first in range(0, len(stream), BLOCK_TOKENS):
-        ids = stream[first : first + BLOCK_TOKENS].astype("uint64")
-        ends = np.flatnonzero(ids == SEP)
-        starts = np.concatenate([[-length], ends + 1])
-        tokens = np.diff(np.concatenate([[0], ends + 1, [len(ids)]]))
-        places = np.arange(len(ids)) - np.repeat(starts, tokens)
-        numbers = (places.astype("uint64") << np.uint64(32)) + ids
-        totals = total + np.cumsum(pd.util.hash_array(numbers), dtype="uint64")
-        at_ends = np.append(totals[ends], totals[-1])
-        checksums = np.diff(at_ends, prepend=np.uint64(0))
-        yield checksums[:-1]
-        total = checksums[-1]
-        length = len(ids) - starts[-1]
-
-
-def _find_repeated(stream):
-    """Whether each text in a stream occurs more than once, bool `(texts,)`. Checksums are
-    kept in a file, and sorted in parts, so that memory doesn't grow with the corpus (but
-    for this byte a text)."""
-    with tempfile.TemporaryFile() as file:
-        for checksums in _text_checksums(stream):
-            file.write(checksums.tobytes())
-        file.flush()
-        count = file.tell() // 8
-        repeated = np.zeros(count, bool)
-        if not count:
-            return repeated
-        checksums = np.memmap(file, "uint64", mode="r")
-        parts = np.uint64(math.ceil(count / BLOCK_TOKENS))
-        for part in range(parts):
-            places = []
-            for first in range(0, count, BLOCK_TOKENS):
-                in_part = checksums[first : first + BLOCK_TOKENS] % parts == part
-                places.append(first + np.flatnonzero(in_part))
-            places = np.concatenate(places)
-            repeated[places] = pd.Series(checksums[places]).duplicated(keep=False)
-    return repeated
-
-
-def _find_rows_with(repeated, stream, length):
-    """Which rows of `length` tokens have a part of a repeated text: bool `(rows,)`."""
-    repeated = np.append(repeated, False)  # for a text that has no [SEP] yet
-    has_repeated = []
-    text = 0
-    block = max(1, BLOCK_TOKENS // length) * length
-    for first in range(0, len(stream) // length * length, block):
-        ids = stream[first : first + block]
-        ids = ids[: len(ids) // length * length]
-        is_end = ids == SEP
-        texts = text + np.cumsum(is_end) - is_end  # the number of each token's text
-        has_repeated.append(repeated[texts].reshape(-1, length).any(axis=1))
-        text = texts[-1] + is_end[-1]
-    return np.concatenate(has_repeated)
+def held_out_path(path):
+    """Where `store_rows` stores the texts held out for validation, beside the others."""
+    return pathlib.Path(path).with_suffix(".held-out.bin")
 
 
 def open_rows(profile, path):
-    """Memory-maps what `store_rows` stored, and sets rows aside for validation.
+    """Memory-maps what `store_rows` stored.
 
     Returns:
-        The training rows, `Rows`; the validation rows, int `(rows, sequence)`, drawn at
-        random by seed, but not from texts that occur more than once if there are enough
-        others; and the number of texts, and of those that occur more than once.
+        The training rows, int `(rows, sequence)`; the validation rows, int
+        `(rows, sequence)`, from all over the held-out texts; and these texts as one stream,
+        int `(tokens,)`. If they are too few for a batch, the validation rows are the last
+        ones of the training text instead, and are not trained on.
     """
     length = profile.sequence_length
-    least = profile.batch_size
-    stream = np.memmap(path, np.min_scalar_type(profile.vocabulary_size - 1), mode="r")
-    count = len(stream) // length  # of rows
-    # A batch at least, if that leaves as many for training.
-    held_out = max(least, min(VALIDATION_ROWS, count // 10))
-    if held_out > count - held_out:
-        few = f"{count} rows of {length} tokens are too few for batches of {least}"
-        raise ValueError(f"{few}: lower `batch_size`, or take more text.")
-    repeated = _find_repeated(stream)
-    free = ~_find_rows_with(repeated, stream, length)
-    if free.sum() < held_out:  # nearly all texts are repeated
-        free[:] = True
-    rng = profiles.random_stream(profile.seed, "validation rows")
-    measured = np.sort(rng.choice(np.flatnonzero(free), held_out, replace=False))
-    rows = stream[: count * length].reshape(-1, length)
-    return Rows(rows, measured), rows[measured], (len(repeated), repeated.sum())
+    batch = profile.batch_size
+    dtype = np.min_scalar_type(profile.vocabulary_size - 1)
+    rows = _in_rows(_open_stream(path, dtype), length)
+    held_out = _open_stream(held_out_path(path), dtype)
+    validation_rows = _in_rows(held_out, length)
+    if len(validation_rows) < batch:
+        count = max(batch, min(VALIDATION_ROWS, len(rows) // 10))
+        if count > len(rows) - count:
+            few = f"{len(rows)} rows of {length} tokens are too few for batches of {batch}"
+            raise ValueError(f"{few}: lower `batch_size`, or take more text.")
+        rows, validation_rows = rows[:-count], rows[-count:]
+    count = min(len(validation_rows), max(batch, VALIDATION_ROWS))
+    spread = np.linspace(0, len(validation_rows) - 1, count).astype(int)
+    return rows, validation_rows[spread], held_out
+
+
+def _open_stream(path, dtype):
+    """Memory-maps a file of tokens: int `(tokens,)`."""
+    if not os.path.getsize(path):  # which can't be mapped
+        return np.zeros(0, dtype)
+    return np.memmap(path, dtype, mode="r")
+
+
+def _in_rows(stream, length):
+    """Cuts a stream into full rows, int `(rows, length)`."""
+    return stream[: len(stream) // length * length].reshape(-1, length)
 
 
 def sentence_rows(sentences, vocabulary, profile):

@@ -1,6 +1,6 @@
 """What an encoder knows: tests of its vectors, and of word order.
 
-Notebooks 3 and 4 build the same tests, and check that these functions agree.
+Notebooks 3 and 5 build the same tests, and check that these functions agree.
 """
 
 import itertools

@@ -20,13 +20,22 @@ NOTEBOOKS = {
     1: "01_setup_and_baseline",
     2: "02_mlm_preprocessing",
     3: "03_encoder_pretraining",
-    4: "04_fine_tuning",
-    5: "05_using_your_encoder",
-    6: "06_scaling_out",
+    4: "04_what_it_has_learnt",
+    5: "05_fine_tuning",
+    6: "06_using_your_encoder",
+    7: "07_scaling_out",
 }
 
 # The earlier records that each notebook reads.
-READS = {1: (), 2: (), 3: (2,), 4: (1, 2, 3), 5: (2, 3), 6: (2,)}
+READS = {
+    1: (),
+    2: (),
+    3: (2,),
+    4: (2, 3),
+    5: (1, 2, 3),
+    6: (2, 3),
+    7: (2,),
+}
 
 
 def keep_on_drive(wanted):
@@ -119,14 +128,23 @@ def read_record(profile, notebook):
     return record["figures"]
 
 
+def read_rows(profile):
+    """What `packing.open_rows` makes of the stored corpus: training rows, validation rows,
+    and the held-out texts."""
+    rows = path(profile, "rows.bin")
+    if rows.is_relative_to(storage.ON_DRIVE):
+        # Rows are read in random order, which is slow on Drive.
+        folder = tempfile.mkdtemp()
+        shutil.copy(packing.held_out_path(rows), folder)
+        rows = shutil.copy(rows, folder)
+    return packing.open_rows(profile, rows)
+
+
 def read_preprocessing(profile):
     """The results of notebook 2: vocabulary, word vectors, training rows and validation
     rows; see `packing.open_rows`."""
     read_record(profile, 2)
     vocabulary = wordpieces.read_vocabulary(path(profile, "vocabulary.txt"))
-    rows = path(profile, "rows.bin")
-    if rows.is_relative_to(storage.ON_DRIVE):
-        # Rows are read in random order, which is slow on Drive.
-        rows = shutil.copy(rows, tempfile.mkdtemp())
-    rows, measured, _ = packing.open_rows(profile, rows)
-    return vocabulary, np.load(path(profile, "word_vectors.npy")), rows, measured
+    vectors = np.load(path(profile, "word_vectors.npy"))
+    rows, validation_rows, _ = read_rows(profile)
+    return vocabulary, vectors, rows, validation_rows

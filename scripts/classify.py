@@ -1,4 +1,4 @@
-"""Classifies the lines of standard input with the classifier exported in notebook 5.
+"""Classifies the lines of standard input with the classifier exported in notebook 6.
 
     pip install onnxruntime tokenizers
     python scripts/classify.py artifacts/sample/classifier < sentences.txt
@@ -48,7 +48,7 @@ class Classifier:
     """A classifier from the files `model.onnx` and `tokenizer.json` of a folder.
 
     Args:
-        folder: the path of the folder `classifier` of notebook 5.
+        folder: the path of the folder `classifier` of notebook 6.
         model: the name of the model file.
 
     Raises:
@@ -76,7 +76,7 @@ class Classifier:
             path = folder / model
             self.check()
         except FileNotFoundError as error:
-            advice = "give the folder `classifier` that notebook 5 leaves"
+            advice = "give the folder `classifier` that notebook 6 leaves"
             raise ValueError(f"There is no {path}: {advice}.") from error
         except KeyError as error:
             raise ValueError(
@@ -189,7 +189,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", help="the folder `classifier` that notebook 5 leaves")
+    parser.add_argument("folder", help="the folder `classifier` that notebook 6 leaves")
     add_model(parser)
     arguments = parser.parse_args()
     if sys.stdin is None or sys.stdout is None:

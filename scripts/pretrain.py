@@ -10,6 +10,9 @@ the same arguments and a shared folder:
     export KERAS_DISTRIBUTION_NUM_PROCESSES=2
     export KERAS_DISTRIBUTION_PROCESS_ID=0  # 1 on the other host
 
+With `--keep 100 1000`, the weights after these steps are kept beside the final ones, to
+watch what is learnt when (`scripts/share.py` makes presets of them).
+
 If a host is lost the others stop; restarted, all resume from the last checkpoint. When they
 are done, notebook 3 finds the training finished.
 """
@@ -42,7 +45,8 @@ def json_object(text):
 
 
 def read_command_line():
-    """The profile that is asked for; with an error, the program ends."""
+    """The profile that is asked for, and the steps after which weights are kept; with an
+    error, the program ends."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,9 +63,13 @@ def read_command_line():
         type=json_object,
         help="settings that differ from the profile's, as a JSON object",
     )
+    parser.add_argument(
+        "--keep", nargs="+", type=int, default=[], help="steps after which weights are kept"
+    )
     arguments = parser.parse_args()
     try:
-        return profiles.load_profile(arguments.profile, **arguments.settings)
+        profile = profiles.load_profile(arguments.profile, **arguments.settings)
+        return profile, arguments.keep
     except (TypeError, ValueError) as error:
         parser.error(str(error))
 
@@ -93,7 +101,7 @@ def explaining(*kinds):
 
 def main():
     """Trains, and returns the model."""
-    profile = read_command_line()
+    profile, kept_steps = read_command_line()
     # Keras is imported only now, because it takes seconds.
     helpers.choose_backend("jax")
 
@@ -117,7 +125,7 @@ def main():
             return jax.tree.map(lambda array: np.split(array, hosts)[host], batch)
 
     with explaining(RuntimeError, ValueError):
-        vocabulary, vectors, rows, kept = records.read_preprocessing(profile)
+        vocabulary, vectors, rows, validation_rows = records.read_preprocessing(profile)
         print(hardware.use_devices(profile))
         print(hardware.say_hours(profile))
     keras.utils.set_random_seed(profile.seed)
@@ -133,23 +141,40 @@ def main():
     )
     with explaining(ValueError):
         done = saved.restore()
+    weights_alone = keras.Model(model.input, model.output)  # without the optimizer's state
+
+    def keep_weights(epoch, logs):
+        """Keeps the weights if a step of `--keep` was in this epoch."""
+        last = (epoch + 1) * steps_per_epoch
+        if any(last - steps_per_epoch < step <= last for step in kept_steps):
+            weights_alone.save_weights(
+                records.path(profile, f"pretraining-{last}.weights.h5")
+            )
+
     progress = pretraining.Progress()
+    keeping = keras.callbacks.LambdaCallback(on_epoch_end=keep_weights)
     # Clears the progress bar before Keras prints its line.
     cleared = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: progress.bar.clear())
     with explaining(FloatingPointError):
         model.fit(
-            HostBatches(rows, profile, steps, first=done * steps_per_epoch),
+            HostBatches(
+                rows,
+                profile,
+                steps,
+                first=done * steps_per_epoch,
+                focus=masking.focus_ids(vocabulary, profile),
+            ),
             initial_epoch=done,
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             validation_data=HostBatches(
-                kept, profile, len(kept) // profile.batch_size, salt=1
+                validation_rows, profile, len(validation_rows) // profile.batch_size, salt=1
             ),
             validation_freq=evaluated,
             shuffle=False,
             # Progress stops a diverged training before it is saved. All hosts read the
             # checkpoint, one writes it.
-            callbacks=[progress, cleared, saved] if host == 0 else [progress],
+            callbacks=[progress, cleared, saved, keeping] if host == 0 else [progress],
             verbose=2 if host == 0 else 0,
         )
     print(f"{steps:,} steps, {done * steps_per_epoch:,} of them done before")

@@ -1,4 +1,4 @@
-r"""Serves the classifier exported in notebook 5 over HTTP, to this machine only.
+r"""Serves the classifier exported in notebook 6 over HTTP, to this machine only.
 
     pip install fastapi uvicorn onnxruntime tokenizers
     python scripts/serve.py artifacts/sample/classifier 8000
@@ -102,7 +102,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", help="the folder `classifier` that notebook 5 leaves")
+    parser.add_argument("folder", help="the folder `classifier` that notebook 6 leaves")
     parser.add_argument(
         "port", type=port_number, help="the port to listen on; 0 takes one that is free"
     )

@@ -96,7 +96,7 @@ def test_a_preset_gives_back_the_model_and_needs_no_helpers(tmp_path):
     # In another process, with its own code
     package = tmp_path / "series_encoder"
     package.mkdir()
-    for name in "models", "normalization", "kerashub":  # as notebook 5 does
+    for name in "models", "normalization", "kerashub":  # as notebook 6 does
         code = (pathlib.Path(helpers.__file__).parent / f"{name}.py").read_text("utf-8")
         code = code.replace("from helpers", "from series_encoder")
         (package / f"{name}.py").write_text(code, "utf-8")

@@ -88,6 +88,6 @@ def test_the_table_of_figures_is_that_of_notebook_4():
     assert [row[0] for row in rows][::5] == ["bag of words", "pretrained"]
     assert len(rows) == 10
     assert [path.stem for path in NOTEBOOKS] == list(records.NOTEBOOKS.values())
-    _, texts = outputs(nbformat.read(NOTEBOOKS[3], as_version=4))
+    _, texts = outputs(nbformat.read(NOTEBOOKS[4], as_version=4))
     for row in rows:
         assert re.search(" +".join(map(re.escape, row)), "\n".join(texts)), row

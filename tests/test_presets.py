@@ -19,8 +19,8 @@ LEFT = REPOSITORY / "artifacts" / "tested" / "sample"
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the classifier of notebook 5."""
-    assert (LEFT / "05_using_your_encoder.json").exists(), "run `make test-slow`"
+    """A copy of the classifier of notebook 6."""
+    assert (LEFT / "06_using_your_encoder.json").exists(), "run `make test-slow`"
     return shutil.copytree(LEFT / "classifier", tmp_path / "classifier")
 
 

@@ -1,4 +1,4 @@
-"""The programs of scripts/, and the classifier of notebook 5 without the series."""
+"""The programs of scripts/, and the classifier of notebook 6 without the series."""
 
 import ast
 import contextlib
@@ -48,8 +48,8 @@ SENTENCES = [
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the classifier of notebook 5."""
-    assert (LEFT / "05_using_your_encoder.json").exists(), "run `make test-slow` first"
+    """A copy of the classifier of notebook 6."""
+    assert (LEFT / "06_using_your_encoder.json").exists(), "run `make test-slow` first"
     return shutil.copytree(LEFT / "classifier", tmp_path / "classifier")
 
 
@@ -429,7 +429,7 @@ def documented(text):
 
 TEXTS = {
     "use.md": (REPOSITORY / "docs" / "use.md").read_text("utf-8"),
-    "notebook 5": nbformat.read(NOTEBOOKS[4], as_version=4).cells[-1].source,
+    "notebook 6": nbformat.read(NOTEBOOKS[5], as_version=4).cells[-1].source,
     "classify.py": (SCRIPTS / "classify.py").read_text("utf-8"),
     "serve.py": (SCRIPTS / "serve.py").read_text("utf-8"),
 }

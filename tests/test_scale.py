@@ -219,8 +219,8 @@ def test_a_lost_host_is_noticed_and_the_pair_goes_on(pretrain, lost):
 
 
 def test_a_split_model_comes_to_the_loss_of_a_whole_one(pretrain):
-    """With the layouts of notebook 6."""
-    cells = nbformat.read(NOTEBOOKS[5], as_version=4).cells
+    """With the layouts of notebook 7."""
+    cells = nbformat.read(NOTEBOOKS[6], as_version=4).cells
     (cell,) = [cell for cell in cells if "layout" in cell.metadata.get("tags", [])]
     process, alone = pretrain("alone")
     finish(process)

@@ -142,8 +142,8 @@ def run_series(folder, profile, settings, notebooks=NOTEBOOKS, **environment):
 
 
 def accuracies(folder, profile):
-    """What notebook 4 has recorded for each model."""
-    record = folder / "artifacts" / profile / f"{records.NOTEBOOKS[4]}.json"
+    """What notebook 5 has recorded for each model."""
+    record = folder / "artifacts" / profile / f"{records.NOTEBOOKS[5]}.json"
     summary = json.loads(record.read_text("utf-8"))["figures"]["summary"]
     return {row["model"]: row["all labels"] for row in summary}
 

@@ -1,4 +1,4 @@
-"""Each setting at a small, an odd and a huge value: what notebooks 2 to 4 do works, or an
+"""Each setting at a small, an odd and a huge value: what notebooks 2 to 5 do works, or an
 error names the setting."""
 
 import dataclasses

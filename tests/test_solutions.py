@@ -61,7 +61,7 @@ def with_wrong_answers(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_outputs_are_those_stored_and_checks_refuse_wrong_answers(path, tmp_path):
-    left = ARTIFACTS / "sample" / "06_scaling_out.json"
+    left = ARTIFACTS / "sample" / "07_scaling_out.json"
     assert left.exists(), "run `pytest --nbval notebooks --full` first"
     nbformat.write(with_wrong_answers(path), tmp_path / path.name)
     (tmp_path / "conftest.py").write_text(CONFTEST, "utf-8")

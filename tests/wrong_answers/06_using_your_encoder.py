@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of notebook 5, which the checks must reject.
+"""Plausible wrong answers to the exercises of notebook 6, which the checks must reject.
 
 Each is executed in place of the answer cell, in the kernel that runs the solutions.
 """

@@ -1,0 +1,294 @@
+"""Grammar at a distance: which of two words belongs in a place, and which word before it
+decides that.
+
+The number of a verb is that of its noun, which may stand far before it (Linzen, Dupoux and
+Goldberg, 2016, https://aclanthology.org/Q16-1037/). Notebook 4 asks counts and encoders.
+The words here are English; in a text without them there are no places.
+"""
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from sklearn.linear_model import SGDClassifier
+
+from helpers import counting, models
+from helpers.normalization import MASK, PAD, SEP
+
+# The two words of a place: the first goes with a noun in the singular, or with a man.
+VERBS = (("is", "are"), ("was", "were"))
+PRONOUN = ("his", "her")
+
+# Words for men and women that correspond to each other
+GENDERED = (
+    "actor actress, boy girl, brother sister, father mother, gentleman lady, guy gal, "
+    "he she, hero heroine, husband wife, king queen, man woman, son daughter, uncle aunt"
+)
+IRREGULAR = "man men, woman women, child children, person people"
+
+# A noun is a word that is preceded by *the* so often, in the singular and in the plural.
+SHARE_AFTER_THE = 0.03
+LEAST = 100  # occurrences of each form
+
+# Between a noun and its verb there is no end of a sentence, and no other subject.
+SUBJECTS = "i you he she it we they there this that these those what who which"
+ENDS = (".", "!", "?", ";")
+
+# What stands between noun and verb in made-up sentences, by the number of words
+PHRASES = {
+    0: ("",),
+    1: ("here", "alone"),
+    3: ("in the {other}", "of the {other}", "with the {other}", "from the {other}"),
+    5: ("that the {other} talked about", "that came after the {other}"),
+    8: (
+        "from the first half of the same {other}",
+        "that came with the rest of the {other}",
+    ),
+}
+ADJECTIVES = "good bad great new old big small long short interesting"
+
+# Words on either side of a place that the regression sees
+REACH = 10
+
+
+def gender_clues(vocabulary):
+    """What each token says about *his or her*: int8 `(vocabulary,)`, -1 for a word that
+    means a man, 1 for one that means a woman, 0 for all else."""
+    men = [pair.split()[0] for pair in GENDERED.split(", ")]
+    women = [pair.split()[1] for pair in GENDERED.split(", ")]
+    return np.isin(vocabulary, women).astype("int8") - np.isin(vocabulary, men)
+
+
+def counterparts(vocabulary):
+    """The token id of *actress* for that of *actor* and so on, both ways, and of all other
+    tokens their own: int `(vocabulary,)`."""
+    known = {piece: number for number, piece in enumerate(vocabulary)}
+    other = np.arange(len(vocabulary))
+    for pair in GENDERED.split(", "):
+        man, woman = pair.split()
+        if man in known and woman in known:
+            other[known[man]] = known[woman]
+            other[known[woman]] = known[man]
+    return other
+
+
+def noun_pairs(vocabulary, stream):
+    """The nouns of a text whose singular and plural are both frequent and whole words of
+    the vocabulary, such as *film* and *films*.
+
+    Args:
+        vocabulary: list of strings.
+        stream: int array, `(tokens,)`.
+
+    Returns:
+        A list of pairs of strings, those whose rarer form is most frequent first.
+    """
+    known = {piece: number for number, piece in enumerate(vocabulary)}
+    goes_on = np.array([piece.startswith("##") for piece in vocabulary])
+    is_whole = ~goes_on[np.append(stream[1:], SEP)] & ~goes_on[stream]
+    size = len(vocabulary)
+    counts = np.bincount(stream[is_whole], minlength=size)
+    after_the = is_whole & np.append(False, stream[:-1] == known.get("the"))
+    share = np.bincount(stream[after_the], minlength=size) / np.maximum(counts, 1)
+    candidates = [tuple(pair.split()) for pair in IRREGULAR.split(", ")]
+    for word in vocabulary:
+        if word.isalpha():
+            candidates.append((word, f"{word}s"))
+            if word.endswith("y"):
+                candidates.append((word, f"{word[:-1]}ies"))
+    pairs = {}
+    used = {"one", "other", "new", "u"}  # which are no nouns
+    for pair in candidates:
+        if used.isdisjoint(pair) and known.keys() >= set(pair):
+            both = [known[pair[0]], known[pair[1]]]
+            rarer = counts[both].min()
+            if rarer >= LEAST and (share[both] >= SHARE_AFTER_THE).all():
+                pairs[pair] = rarer
+                used.update(pair)
+    return sorted(pairs, key=pairs.get, reverse=True)
+
+
+def number_clues(vocabulary, nouns):
+    """What each token says about the number of a verb: int8 `(vocabulary,)`, -1 for a noun
+    in the singular, 1 for one in the plural, 0 for all else."""
+    singular = [pair[0] for pair in nouns]
+    plural = [pair[1] for pair in nouns]
+    return np.isin(vocabulary, plural).astype("int8") - np.isin(vocabulary, singular)
+
+
+def find_places(stream, words, vocabulary, length):
+    """All places of a text with one of two words, which is masked.
+
+    Args:
+        stream: int array, `(tokens,)`, texts with [SEP] after each.
+        words: a pair of strings.
+        vocabulary: list of strings.
+        length: int, the tokens that are shown of each place, two thirds of them before it;
+            what belongs to another text is [PAD].
+
+    Returns:
+        Rows, int32 `(places, length)`; the position of the [MASK] in them, int; and
+        whether the second word was there, bool `(places,)`.
+    """
+    position = 2 * length // 3
+    if not set(words) <= set(vocabulary):
+        return np.zeros((0, length), "int32"), position, np.zeros(0, bool)
+    first, second = (vocabulary.index(word) for word in words)
+    stream = np.asarray(stream, "int32")
+    places = np.flatnonzero((stream == first) | (stream == second))
+    # The word may go on in the next piece, as in *is ##nt*.
+    goes_on = np.array([piece.startswith("##") for piece in vocabulary])
+    places = places[~goes_on[np.append(stream, SEP)[places + 1]]]
+    text = np.cumsum(stream == SEP)
+    shown = places[:, None] + np.arange(-position, length - position)
+    inside = (shown >= 0) & (shown < len(stream))
+    shown = shown.clip(0, len(stream) - 1)
+    inside &= text[shown] == text[places][:, None]
+    rows = np.where(inside, stream[shown], PAD).astype("int32")
+    rows[:, position] = MASK
+    return rows, position, stream[places] == second
+
+
+def nearest_clue(rows, position, clues):
+    """The clue before a place that is nearest to it.
+
+    Args:
+        rows: int array, `(places, length)`.
+        position: int.
+        clues: int array, `(vocabulary,)`, 0 for a token that is none.
+
+    Returns:
+        Its value, int `(places,)`, 0 if there is none; and how many tokens stand between.
+    """
+    values = clues[rows[:, :position]]
+    where = np.where(values != 0, np.arange(position), -1).max(axis=1, initial=-1)
+    value = np.where(where < 0, 0, values[np.arange(len(rows)), where])
+    return value, position - 1 - where
+
+
+def may_be_subject(rows, position, distance, vocabulary):
+    """Whether a noun, `distance` tokens before a verb, may be its subject, because no
+    sentence ends between the two, and no other subject stands there: bool `(places,)`."""
+    stops = np.isin(vocabulary, [*SUBJECTS.split(), *ENDS])
+    between = np.arange(position) >= position - distance[:, None]
+    return ~(stops[rows[:, :position]] & between).any(axis=1)
+
+
+def made_up_sentences(vocabulary, nouns, rng, count=400):
+    """Sentences in which a noun and its verb are some words apart, and a second noun
+    between them has the same number or the other one.
+
+    Args:
+        vocabulary: list of strings. Words that it lacks are not used.
+        nouns: what `noun_pairs` returns.
+        rng: a NumPy random generator.
+        count: int, sentences for each kind and distance, half of them in the plural.
+
+    Returns:
+        A DataFrame with the columns `text`, with [MASK] for the verb, `words`, the pair of
+        forms that it may have, `plural`, bool, `distance`, int, and `misleads`, bool,
+        whether the nearer noun has the other number.
+    """
+    adjectives = [word for word in ADJECTIVES.split() if word in vocabulary]
+    verbs = [pair for pair in VERBS if set(pair) <= set(vocabulary)]
+    table = []
+    for distance, phrases in PHRASES.items():
+        for misleads in (False, True)[: 1 + ("{other}" in phrases[0])]:
+            for number in range(count if verbs and adjectives and len(nouns) > 1 else 0):
+                plural = number % 2
+                noun, other = rng.choice(len(nouns), 2, replace=False)
+                phrase = phrases[rng.integers(len(phrases))].format(
+                    other=nouns[other][(plural + misleads) % 2]
+                )
+                adjective = adjectives[rng.integers(len(adjectives))]
+                text = f"the {nouns[noun][plural]} {phrase} [MASK] {adjective} ."
+                words = verbs[number // 2 % len(verbs)]
+                table.append((text, words, bool(plural), distance, misleads))
+    columns = ["text", "words", "plural", "distance", "misleads"]
+    return pd.DataFrame(table, columns=columns)
+
+
+def rows_of_sentences(texts, vocabulary, length):
+    """Sentences made of whole words, as rows with a [SEP] on either side: int32
+    `(sentences, length)`; and the position of the [MASK] in each."""
+    known = {piece: number for number, piece in enumerate(vocabulary)}
+    rows = np.full((len(texts), length), PAD, "int32")
+    for row, text in zip(rows, texts, strict=True):
+        ids = [SEP, *(known[word] for word in text.split()), SEP]
+        row[: len(ids)] = ids
+    return rows, (rows == MASK).argmax(axis=1)
+
+
+def neighbours_prefer(rows, position, words, vocabulary, evidence, log_frequencies):
+    """By how much the tokens before and after a place prefer the second of two words,
+    float `(places,)`; see `counting.neighbour_scores`."""
+    first, second = (vocabulary.index(word) for word in words)
+    scores = []
+    positions = np.broadcast_to(position, len(rows))
+    for start in range(0, len(rows), 500):
+        part = slice(start, start + 500)
+        all_scores = counting.neighbour_scores(
+            rows[part], positions[part], evidence, log_frequencies
+        )
+        scores.append(all_scores[:, second] - all_scores[:, first])
+    return np.concatenate([np.zeros(0), *scores])
+
+
+def _surroundings(rows, position, size):
+    """Which token stands where, within `REACH` of a place: a sparse 0 or 1,
+    `(places, 2 * REACH * size)`."""
+    padded = np.pad(rows, ((0, 0), (REACH, REACH)), constant_values=PAD)
+    offsets = [offset for offset in range(-REACH, REACH + 1) if offset]
+    columns = np.zeros((len(rows), len(offsets)), int)
+    for number, offset in enumerate(offsets):
+        tokens = padded[np.arange(len(rows)), position + REACH + offset]
+        columns[:, number] = tokens + number * size
+    starts = np.arange(0, columns.size + 1, len(offsets))
+    ones = np.ones(columns.size, "float32")
+    shape = (len(rows), len(offsets) * size)
+    return scipy.sparse.csr_matrix((ones, columns.ravel(), starts), shape=shape)
+
+
+class WordRegression:
+    """A logistic regression on the ten words on either side of a place and where they
+    stand, trained on every such place of a text: what counts can know, if they are asked
+    about nothing else.
+
+    Args:
+        rows, position, is_second: what `find_places` returns.
+        size: int, the number of word pieces.
+        seed: int.
+    """
+
+    def __init__(self, rows, position, is_second, size, seed):
+        self.size = size
+        self.model = SGDClassifier(loss="log_loss", alpha=1e-5, random_state=seed)
+        self.model.fit(_surroundings(rows, position, size), is_second)
+
+    def prefer(self, rows, position):
+        """By how much it prefers the second word: float `(places,)`."""
+        return self.model.decision_function(_surroundings(rows, position, self.size))
+
+
+def encoder_prefers(model, rows, position, words, vocabulary):
+    """By how much a pretraining model prefers the second of two words in a place, in nats:
+    float32 `(places,)`.
+
+    Args:
+        model: what `models.build_pretraining_model` returns.
+        rows: int array, `(places, length)`, with a [MASK] at `position`, int or an array.
+        words: a pair of strings.
+        vocabulary: list of strings.
+    """
+    first, second = (vocabulary.index(word) for word in words)
+    positions = np.broadcast_to(position, len(rows)).astype("int32")[:, None]
+    logits = models.predict(model, {"token_ids": rows, "mask_positions": positions})[:, 0]
+    return logits[:, second] - logits[:, first]
+
+
+def share_right(preference, is_second):
+    """The share of places where the right word is preferred, in percent; a tie counts as a
+    half: float, NaN without places."""
+    if not len(preference):
+        return float("nan")
+    right = (preference > 0) == is_second
+    return 100 * float(np.where(preference == 0, 0.5, right).mean())
