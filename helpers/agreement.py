@@ -138,7 +138,8 @@ def find_places(stream, words, vocabulary, length):
     # The word may go on in the next piece, as in *is ##nt*.
     goes_on = np.array([piece.startswith("##") for piece in vocabulary])
     places = places[~goes_on[np.append(stream, SEP)[places + 1]]]
-    text = np.cumsum(stream == SEP)
+    is_end = stream == SEP
+    text = np.cumsum(is_end) - is_end  # the number of each token's text
     shown = places[:, None] + np.arange(-position, length - position)
     inside = (shown >= 0) & (shown < len(stream))
     shown = shown.clip(0, len(stream) - 1)
@@ -171,6 +172,20 @@ def may_be_subject(rows, position, distance, vocabulary):
     stops = np.isin(vocabulary, [*SUBJECTS.split(), *ENDS])
     between = np.arange(position) >= position - distance[:, None]
     return ~(stops[rows[:, :position]] & between).any(axis=1)
+
+
+def is_misled(rows, position, is_second, clues, vocabulary):
+    """Where the nearest noun before a verb, as far as it may be its subject, has the other
+    number than the verb: bool `(places,)`.
+
+    Args:
+        rows, position, is_second: what `find_places` returns.
+        clues: what `number_clues` returns.
+        vocabulary: list of strings.
+    """
+    clue, distance = nearest_clue(rows, position, clues)
+    fits = may_be_subject(rows, position, distance, vocabulary)
+    return fits & (clue != 0) & ((clue > 0) != is_second)
 
 
 def made_up_sentences(vocabulary, nouns, rng, count=400):

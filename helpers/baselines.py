@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import MultinomialNB
 
 from helpers import models, normalization
@@ -19,6 +20,7 @@ EPOCHS = 5
 FEW_EPOCHS = 30
 # Of the regression on counted vectors: the larger, the weaker the penalty on weights.
 STRENGTHS = 0.1, 1, 10, 100
+FOLDS = 3  # of its cross-validation
 # Where words are longer than this on average, there are no spaces between them.
 LONGEST_MEAN = 12
 
@@ -101,29 +103,20 @@ def naive_bayes(train, others, profile, has_spaces=True):
     return log_probabilities
 
 
-def regression(vectors, labels, validation_vectors, validation_labels, strengths=STRENGTHS):
-    """A logistic regression, whose penalty is chosen on validation sentences.
+def regression(vectors, labels, strengths=STRENGTHS):
+    """A logistic regression, whose penalty is chosen by cross-validation within these
+    sentences (if each class has enough of them, else the middle one).
 
     Args:
-        vectors, validation_vectors: float arrays, `(sentences, hidden)`.
-        labels, validation_labels: int arrays, `(sentences,)`.
+        vectors: float array, `(sentences, hidden)`.
+        labels: int array, `(sentences,)`.
         strengths: inverse penalties to choose among.
 
     Returns:
         A fitted `sklearn.linear_model.LogisticRegression`.
     """
-    fits = []
-    for strength in strengths:
-        fit = LogisticRegression(C=strength, max_iter=3000).fit(vectors, labels)
-        fits.append(fit)
-    return max(fits, key=lambda fit: fit.score(validation_vectors, validation_labels))
-
-
-def added(*log_probabilities):
-    """The sum of several models' log-probabilities, `(..., classes)`, each divided by its
-    spread over sentences, so that none outweighs the others."""
-    total = 0
-    for scores in log_probabilities:
-        centred = scores - scores.mean(axis=-1, keepdims=True)
-        total = total + centred / centred.std()
-    return total
+    model = LogisticRegression(C=strengths[len(strengths) // 2], max_iter=3000)
+    if np.unique(labels, return_counts=True)[1].min() >= FOLDS:
+        model = GridSearchCV(model, {"C": strengths}, cv=FOLDS)
+    model.fit(vectors, labels)
+    return getattr(model, "best_estimator_", model)

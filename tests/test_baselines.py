@@ -40,8 +40,12 @@ def test_naive_bayes_counts_words_or_characters():
         assert (of_train.argmax(axis=1) == TRAIN.label).all()
 
 
-def test_added_models_have_the_same_weight():
-    first = np.log([[0.9, 0.1], [0.2, 0.8]])
-    total = baselines.added(first, 1000 * first[:, ::-1])
-    np.testing.assert_allclose(total, 0, atol=1e-9)
-    assert baselines.added(np.stack([first, first])).shape == (2, 2, 2)
+def test_the_penalty_is_chosen_within_the_labels():
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    vectors = rng.normal(size=(60, 20))
+    vectors[:, 0] += 2 * labels  # the rest is noise, which a weak penalty fits
+    model = baselines.regression(vectors, labels, strengths=(0.01, 1e4))
+    assert model.C == 0.01
+    # Of a class with two sentences there are too few to divide.
+    assert baselines.regression(vectors[:4], labels[:4]).C == 10

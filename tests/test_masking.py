@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from helpers import masking
 from helpers.masking import MaskedBatches
 from helpers.normalization import MASK, UNK
 
@@ -69,3 +70,18 @@ def test_every_pass_has_all_rows_in_an_order_of_its_own(profile):
     first, second = np.concatenate(seen).reshape(2, 64)
     assert sorted(first) == sorted(second) == list(range(5, 69))
     assert (first != second).any()
+
+
+def test_words_in_focus_are_masked_more_often_but_not_more_words_in_all(rows, profile):
+    vocabulary = [f"word{number}" for number in range(profile.vocabulary_size)]
+    asked = dataclasses.replace(profile, focus=("word7", "word9", "unknown"))
+    focus = masking.focus_ids(vocabulary, asked)
+    assert focus.tolist() == [7, 9]
+    ids = np.random.default_rng(0).integers(5, 15, (500, 32), "int32")
+    shares = {}
+    for name, words in (("none", ()), ("two", focus)):
+        _, labels, weights = masking.hide(ids, profile, np.random.default_rng(0), words)
+        assert weights.all()
+        shares[name] = np.isin(labels, focus).mean()
+    assert abs(shares["none"] - 0.2) < 0.02
+    assert shares["two"] > 0.5

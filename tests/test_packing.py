@@ -24,22 +24,28 @@ def test_padding_cuts_and_fills_and_packing_joins():
 
 
 @pytest.mark.parametrize("workers", [0, 3])
-def test_stored_rows_are_those_made_in_memory(
-    profile, texts, vocabulary, rows, tmp_path, monkeypatch, workers
+def test_stored_texts_are_those_tokenised_in_memory(
+    profile, texts, vocabulary, tmp_path, monkeypatch, workers
 ):
     monkeypatch.setattr(packing, "CHUNK", 77)
     path = tmp_path / "rows.bin"
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         executor = pool if workers else None
         packing.store_rows(iter(texts), vocabulary, profile, path, executor)
-    learn, measured, counted = packing.open_rows(profile, path)
+    small = dataclasses.replace(profile, batch_size=4)
+    rows, validation_rows, held_out = packing.open_rows(small, path)
     # Two bytes per token are enough, and the rows are memory-mapped.
-    assert isinstance(learn.rows, np.memmap)
-    assert learn.rows.itemsize == 2
-    assert len(measured) == len(rows) // 10
-    assert counted == (300, 0)
-    together = np.concatenate([learn[:], measured])
-    assert sorted(together.tolist()) == sorted(rows.tolist())
+    assert isinstance(rows, np.memmap)
+    assert rows.itemsize == 2
+    for_training = [text for text in texts if not packing.is_held_out(text)]
+    for_validation = [text for text in texts if packing.is_held_out(text)]
+    assert 0 < len(for_validation) < len(texts) / 8
+    for side, stored in ((for_training, rows), (for_validation, held_out)):
+        ids = wordpieces.tokenize(side, vocabulary, profile)
+        by_hand = packing.pack(ids, 1).ravel()
+        assert np.array_equal(stored.ravel(), by_hand[: stored.size])
+        assert by_hand.size - stored.size < 32
+    assert np.array_equal(validation_rows[0], held_out[:32])
     # What is broken off leaves what was there.
     before = path.read_bytes()
 
@@ -49,81 +55,48 @@ def test_stored_rows_are_those_made_in_memory(
 
     with pytest.raises(ZeroDivisionError):
         packing.store_rows(broken(), vocabulary, profile, path)
-    assert list(tmp_path.iterdir()) == [path]
+    assert set(tmp_path.iterdir()) == {path, packing.held_out_path(path)}
     assert path.read_bytes() == before
 
 
-@pytest.fixture
-def opened(tmp_path, profile):
-    """A function that stores texts, given as lists of ids, and opens their rows."""
-
-    def store_and_open(texts, **changes):
-        stream = []
-        for text in texts:
-            stream += [*text, SEP]
-        np.array(stream, "uint16").tofile(tmp_path / "rows.bin")
-        changed = dataclasses.replace(profile, **changes)
-        return packing.open_rows(changed, tmp_path / "rows.bin")
-
-    return store_and_open
+def test_a_text_that_occurs_twice_is_on_one_side(profile, vocabulary, tmp_path):
+    texts = [f"film number {number} is good" for number in range(200)]
+    path = tmp_path / "rows.bin"
+    packing.store_rows(texts + texts, vocabulary, profile, path)
+    small = dataclasses.replace(profile, batch_size=1, sequence_length=8)
+    _, _, held_out = packing.open_rows(small, path)
+    half = len(held_out) // 2
+    assert half
+    assert np.array_equal(held_out[:half], held_out[half:])
 
 
-def test_rows_to_measure_on_come_from_all_over_the_corpus(opened):
-    """With a corpus sorted by language, a fifth of it in the first language, and with a
-    repeated text."""
-    rng = np.random.default_rng(0)
-    texts = []
-    for number in range(12_000):
-        words = (5, 700) if number < 2400 else (700, 1499)
-        text = rng.integers(*words, rng.integers(5, 55)).tolist()
-        texts.append([1499] * 9 if number % 20 == 0 else text)
-    learn, measured, counted = opened(texts)
-    assert counted == (12_000, 600)
-    assert measured.shape == (1024, 32)
-    # The first language has its share, within three standard errors.
-    first = (measured < 700).mean(axis=1) > 0.5
-    assert abs(first.mean() - 0.2) < 3 * np.sqrt(0.2 * 0.8 / 1024)
-    # None contains any of the repeated text.
-    assert 1499 in learn[:]
-    assert 1499 not in measured
-    # They depend on the seed alone.
-    assert (opened(texts)[1] == measured).all()
-    assert (opened(texts, seed=1)[1] != measured).any()
+def store(path, tokens, held_out):
+    """Stores so many tokens on either side, numbered within it."""
+    (np.arange(tokens) % 500 + 5).astype("uint16").tofile(path)
+    of_validation = (np.arange(held_out) % 500 + 600).astype("uint16")
+    of_validation.tofile(packing.held_out_path(path))
 
 
-@pytest.mark.parametrize("block", [7, 500, 10**6])
-def test_repeated_texts_are_found_in_blocks(opened, monkeypatch, block):
-    """Some are longer than a block, some differ in their length or order alone."""
-    monkeypatch.setattr(packing, "BLOCK_TOKENS", block)
-    rng = np.random.default_rng(0)
-    texts = [[1400] * 900, [1400] * 900, [7] * 900, [7] * 901, [5, 6] * 99, [6, 5] * 99]
-    for number in range(500):
-        texts.append(rng.integers(5, 9, rng.integers(1, 9)).tolist())  # some come again
-        texts.append([number + 10] * 40)
-    is_repeated = [texts.count(text) > 1 for text in texts]
-    _, measured, counted = opened(texts, sequence_length=8)
-    assert counted == (len(texts), sum(is_repeated))
-    assert 1400 not in measured
+def test_validation_rows_are_spread_over_the_held_out_texts(profile, tmp_path):
+    path = tmp_path / "rows.bin"
+    store(path, 32 * 9000, 32 * 5000)
+    rows, validation_rows, held_out = packing.open_rows(profile, path)
+    assert (len(rows), len(validation_rows)) == (9000, packing.VALIDATION_ROWS)
+    assert np.array_equal(validation_rows[-1], held_out[-32:])
 
 
-def test_there_are_whole_batches_for_validation_or_too_few_rows(opened):
-    texts = [[7] * 7] * 6000
-    learn, measured, _ = opened(texts, batch_size=2000, sequence_length=8)
-    assert 2000 <= len(measured) <= len(learn)
+def test_without_enough_held_out_texts_the_last_rows_are_for_validation(profile, tmp_path):
+    path = tmp_path / "rows.bin"
+    store(path, 32 * 3000, 32)
+    rows, validation_rows, _ = packing.open_rows(profile, path)
+    assert (len(rows), len(validation_rows)) == (2700, 300)
+    assert validation_rows.max() < 600
+    store(path, 32 * 3000, 0)
+    large = dataclasses.replace(profile, batch_size=2000)
     with pytest.raises(
-        ValueError, match=r"6000 rows .* batches of 4096: lower `batch_size`"
+        ValueError, match=r"3000 rows .* batches of 2000: lower `batch_size`"
     ):
-        opened(texts, batch_size=4096, sequence_length=8)
-
-
-def test_a_block_of_rows_has_padding_for_what_is_held_out():
-    rows = packing.Rows(np.arange(1, 13).reshape(6, 2), np.array([2, 3]))
-    assert rows[-3].tolist() == [3, 4]
-    assert len(rows) == 4
-    assert rows[:].tolist() == [[1, 2], [3, 4], [9, 10], [11, 12]]
-    assert rows[np.array([2, 0])].tolist() == [[9, 10], [1, 2]]
-    assert rows.block(1, 5).tolist() == [[3, 4], [0, 0], [0, 0], [9, 10], [0, 0]]
-    assert rows.block(4, 99).tolist() == [[9, 10], [11, 12], [0, 0]]
+        packing.open_rows(large, path)
 
 
 @pytest.fixture

@@ -60,8 +60,8 @@ LAYERS = (
     "corpora normalization",
     "checkpoints counting masking models tables wordpieces",
     "baselines kerashub packing pretraining tasks",
-    "finetuning",
-    "hardware probes records",
+    "agreement finetuning",
+    "hardware records",
 )
 
 

@@ -1,0 +1,109 @@
+"""Places where another word decides which of two words is right."""
+
+import numpy as np
+import pytest
+
+from helpers import agreement, counting
+from helpers.normalization import MASK, PAD, SEP, SPECIAL_TOKENS
+
+WORDS = "the film films actor actress is are his her good in ##nt . it bad of with from"
+VOCABULARY = [*SPECIAL_TOKENS, *WORDS.split()]
+
+
+def ids(text):
+    """The token ids of a text made of whole words."""
+    return np.array([VOCABULARY.index(word) for word in text.split()])
+
+
+def stream(*texts):
+    """Texts with [SEP] after each."""
+    parts = []
+    for text in texts:
+        parts += [ids(text), [SEP]]
+    return np.concatenate(parts)
+
+
+def test_places_show_their_own_text_and_not_the_word():
+    tokens = stream("the film is good", "it are", "bad", "are ##nt bad is")
+    rows, position, is_second = agreement.find_places(tokens, ("is", "are"), VOCABULARY, 6)
+    # *are ##nt* is another word.
+    assert is_second.tolist() == [False, True, False]
+    assert position == 4
+    assert (rows[:, position] == MASK).all()
+    assert rows[0].tolist() == [PAD, PAD, *ids("the film"), MASK, ids("good")[0]]
+    assert rows[1].tolist() == [PAD, PAD, PAD, ids("it")[0], MASK, SEP]
+    assert rows[2, 2:4].tolist() == ids("##nt bad").tolist()
+    none = agreement.find_places(tokens, ("was", "were"), VOCABULARY, 6)
+    assert (len(none[0]), len(none[2])) == (0, 0)
+
+
+def test_the_nearest_clue_decides():
+    gender = agreement.gender_clues(VOCABULARY)
+    rows = np.stack([ids("actor actress . [MASK] it"), ids("it it actor [MASK] actress")])
+    rows = np.concatenate([rows, ids("it it it [MASK] actor")[None]])
+    clue, distance = agreement.nearest_clue(rows, 3, gender)
+    assert clue.tolist() == [1, -1, 0]
+    assert distance[:2].tolist() == [1, 0]
+    other = agreement.counterparts(VOCABULARY)
+    assert other[ids("actor actress it")].tolist() == ids("actress actor it").tolist()
+
+
+def test_a_noun_is_no_subject_across_a_sentence_or_a_pronoun():
+    number = agreement.number_clues(VOCABULARY, [("film", "films")])
+    rows = np.stack(
+        [
+            ids("the films of actor [MASK]"),
+            ids("films . the actor [MASK]"),
+            ids("films it the actor [MASK]"),
+            ids("the film of actor [MASK]"),
+        ]
+    )
+    misled = agreement.is_misled(rows, 4, np.zeros(4, bool), number, VOCABULARY)
+    assert misled.tolist() == [True, False, False, False]
+
+
+def test_nouns_occur_with_the_in_both_numbers():
+    tokens = stream(*["the film is the films are good"] * 120, *["the goods"] * 0)
+    assert agreement.noun_pairs(VOCABULARY, tokens) == [("film", "films")]
+    assert agreement.noun_pairs(VOCABULARY, tokens[:50]) == []
+
+
+@pytest.mark.parametrize("nouns", [[], [("film", "films"), ("actor", "actress")]])
+def test_made_up_sentences_are_balanced(nouns):
+    rng = np.random.default_rng(0)
+    table = agreement.made_up_sentences(VOCABULARY, nouns, rng, count=20)
+    assert len(table) == (20 * 8 if nouns else 0)
+    if nouns:
+        assert table.plural.mean() == 0.5
+        known = table.text.map(lambda text: set(text.split()) <= set(VOCABULARY))
+        rows, positions = agreement.rows_of_sentences(table.text[known], VOCABULARY, 12)
+        assert (rows[np.arange(len(rows)), positions] == MASK).all()
+        misled = table[table.misleads & (table.distance == 3)].text.iloc[0].split()
+        assert (misled[1] == "films") != (misled[-4] in ("films", "actress"))
+
+
+def test_counts_and_a_regression_know_what_stands_beside_a_place():
+    tokens = stream(*["the film is good .", "the films are good ."] * 40)
+    words = ("is", "are")
+    places = agreement.find_places(tokens, words, VOCABULARY, 12)
+    rows, position, is_second = places
+    regression = agreement.WordRegression(*places, len(VOCABULARY), seed=0)
+    assert agreement.share_right(regression.prefer(rows, position), is_second) == 100
+    # A place may be an array, as in sentences made up.
+    positions = np.full(len(rows), position)
+    assert np.array_equal(
+        regression.prefer(rows, positions), regression.prefer(rows, position)
+    )
+    counts = counting.followers(tokens[None], 1, len(VOCABULARY))
+    frequencies = np.bincount(tokens, minlength=len(VOCABULARY)) / len(tokens)
+    evidence = counting.pair_evidence(counts, frequencies)
+    preference = agreement.neighbours_prefer(
+        rows, position, words, VOCABULARY, evidence, np.log(frequencies + 1e-6)
+    )
+    assert agreement.share_right(preference, is_second) == 100
+
+
+def test_a_tie_is_half_an_answer():
+    preference = np.array([0.0, 1.0, -1.0, 1.0])
+    assert agreement.share_right(preference, np.array([1, 1, 1, 0], bool)) == 37.5
+    assert np.isnan(agreement.share_right(np.zeros(0), np.zeros(0, bool)))
