@@ -153,7 +153,10 @@ def main():
             done = pd.concat([done, pd.DataFrame([row])], ignore_index=True)
             done.round(3).to_csv(FIGURES, index=False)
     table = done.drop(columns="seed").groupby("recipe", sort=False).mean()
-    common.replace_table("One change at a time", table.round(1).reset_index())
+    loss = table.pop("loss").round(2)
+    table = table.round(1)
+    table.insert(1, "loss", loss)
+    common.replace_table("One change at a time", table.reset_index())
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def measure(variant):
         values = pathlib.Path(folder, "findings.jsonl")
         results = {"TUTORIAL_ARTIFACTS": folder, "TUTORIAL_FINDINGS": str(values)}
         common.run_series(
-            range(1, 6),
+            range(1, 7),
             settings,
             folder,
             env=os.environ | results | variables,

@@ -148,7 +148,7 @@ def anchors(name):
 
 
 def test_there_is_a_page_for_every_text_and_every_module():
-    sources = [*REPOSITORY.glob("*.md"), REPOSITORY / "benchmarks" / "README.md"]
+    sources = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "benchmarks").glob("[Rv]*.md")]
     sources += (REPOSITORY / "docs").glob("*.md")
     for pattern in "*.ipynb", "solutions/*.ipynb", "*.md":
         sources += (REPOSITORY / "notebooks").glob(pattern)

@@ -166,7 +166,7 @@ def nearest_clue(rows, position, clues):
     return value, position - 1 - where
 
 
-def may_be_subject(rows, position, distance, vocabulary):
+def _may_be_subject(rows, position, distance, vocabulary):
     """Whether a noun, `distance` tokens before a verb, may be its subject, because no
     sentence ends between the two, and no other subject stands there: bool `(places,)`."""
     stops = np.isin(vocabulary, [*SUBJECTS.split(), *ENDS])
@@ -184,7 +184,7 @@ def is_misled(rows, position, is_second, clues, vocabulary):
         vocabulary: list of strings.
     """
     clue, distance = nearest_clue(rows, position, clues)
-    fits = may_be_subject(rows, position, distance, vocabulary)
+    fits = _may_be_subject(rows, position, distance, vocabulary)
     return fits & (clue != 0) & ((clue > 0) != is_second)
 
 
@@ -203,10 +203,14 @@ def made_up_sentences(vocabulary, nouns, rng, count=400):
         forms that it may have, `plural`, bool, `distance`, int, and `misleads`, bool,
         whether the nearer noun has the other number.
     """
-    adjectives = [word for word in ADJECTIVES.split() if word in vocabulary]
-    verbs = [pair for pair in VERBS if set(pair) <= set(vocabulary)]
+    known = {*vocabulary, "", "{other}"}
+    adjectives = [word for word in ADJECTIVES.split() if word in known]
+    verbs = [pair for pair in VERBS if set(pair) <= known]
     table = []
     for distance, phrases in PHRASES.items():
+        phrases = [phrase for phrase in phrases if known.issuperset(phrase.split(" "))]
+        if not phrases:
+            continue
         for misleads in (False, True)[: 1 + ("{other}" in phrases[0])]:
             for number in range(count if verbs and adjectives and len(nouns) > 1 else 0):
                 plural = number % 2
@@ -215,7 +219,8 @@ def made_up_sentences(vocabulary, nouns, rng, count=400):
                     other=nouns[other][(plural + misleads) % 2]
                 )
                 adjective = adjectives[rng.integers(len(adjectives))]
-                text = f"the {nouns[noun][plural]} {phrase} [MASK] {adjective} ."
+                subject = f"the {nouns[noun][plural]} {phrase}".strip()
+                text = f"{subject} [MASK] {adjective} ."
                 words = verbs[number // 2 % len(verbs)]
                 table.append((text, words, bool(plural), distance, misleads))
     columns = ["text", "words", "plural", "distance", "misleads"]

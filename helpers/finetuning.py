@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers, ops
+from keras import ops
 from sklearn.linear_model import LogisticRegression
 
 from helpers import models, pretraining
@@ -96,10 +96,9 @@ def train_classifier(
     epochs,
     start=None,
     head_first=True,
-    pool=layers.GlobalAveragePooling1D,
     compiled=None,
 ):
-    """Trains a classifier, from a pretrained encoder or from scratch.
+    """Trains a classifier, from a pretrained encoder or a fresh one.
 
     Both have the same layers, batches and order; each has its own learning rate.
 
@@ -109,9 +108,8 @@ def train_classifier(
         labels: int array, `(sentences,)`, with every class at least once.
         seed: int, determines initial weights, dropout and order.
         epochs: int.
-        start: the pretrained encoder, or None to train from scratch.
+        start: the pretrained encoder, or None for fresh weights.
         head_first: bool, whether the head starts from a regression or from random weights.
-        pool: as in `models.build_classifier`.
         compiled: a classifier that this function has returned for another seed, with all
             else the same, and which is no longer needed: it is trained again, with new
             weights, because compiling takes longer than a training with few labels.
@@ -123,7 +121,7 @@ def train_classifier(
         encoder.set_weights(start.get_weights())
         peak = profile.finetuning_rate
     num_classes = int(labels.max()) + 1
-    model = models.build_classifier(encoder, num_classes, FINETUNING_DROPOUT, pool)
+    model = models.build_classifier(encoder, num_classes, FINETUNING_DROPOUT)
     batch_size = finetuning_batch_size(len(labels))
     steps = max(1, len(labels) // batch_size)
     if compiled is None:

@@ -276,12 +276,12 @@ def build_pretraining_model(encoder, log_frequencies):
     return keras.Model(inputs, logits, name="pretraining_model")
 
 
-def build_classifier(encoder, num_classes, dropout, pool=layers.GlobalAveragePooling1D):
+def build_classifier(encoder, num_classes, dropout):
     """Adds pooling without padding, dropout and a Dense layer to an encoder: a
-    `keras.Model` from int `(batch, sequence)` to logits, float32 `(batch, num_classes)`.
-    `pool` is the class of a layer that is called with the tokens' vectors and a mask."""
+    `keras.Model` from int `(batch, sequence)` to logits, float32 `(batch, num_classes)`."""
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    x = pool(dtype="float32")(encoder(token_ids), mask=ops.not_equal(token_ids, PAD))
+    pool = layers.GlobalAveragePooling1D(dtype="float32")
+    x = pool(encoder(token_ids), mask=ops.not_equal(token_ids, PAD))
     x = layers.Dropout(dropout, dtype="float32")(x)
     logits = layers.Dense(num_classes, dtype="float32", name="head")(x)
     return keras.Model(token_ids, logits, name="classifier")

@@ -11,7 +11,7 @@ from IPython.display import display
 
 MODELS = {
     "pretrained": "#0072B2",
-    "from scratch": "#D55E00",
+    "not pretrained": "#D55E00",
     "bag of words": "#E69F00",
     "naive Bayes": "#CC79A7",
     "counted vectors": "#009E73",

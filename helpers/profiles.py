@@ -205,7 +205,7 @@ DEPENDS = {
     3: "seed encoder vocabulary_size hidden_dim num_layers num_heads intermediate_dim "
     "dropout sequence_length sentence_lengths mask_rate focus word_vectors optimizer "
     "learning_rate embedding_rate precision batch_size pretraining_steps",
-    4: "seed sequence_length mask_rate",
+    4: "seed",
     5: "seed repeats few_labels task columns sentence_lengths finetuning_rate "
     "scratch_rate finetuning_epochs precision",
     6: "seed task columns sentence_lengths finetuning_rate",
@@ -215,9 +215,9 @@ DEPENDS = {
 # on doesn't depend. With another task, an encoder needn't be pretrained again.
 SHOWS = {
     1: "corpus",
-    2: "task columns sentence_lengths mask_rate word_vectors",
-    3: "allow_slow task columns few_labels lowercase strip_accents",
-    4: "lowercase strip_accents num_layers num_heads",
+    2: "task columns sentence_lengths mask_rate focus word_vectors",
+    3: "allow_slow",
+    4: "",
     5: "lowercase strip_accents",
     6: "corpus",
     7: "pretraining_steps corpus encoder num_layers num_heads intermediate_dim dropout "

@@ -144,7 +144,7 @@ def fine_tune(encoder, epochs=2):
     return model.evaluate(*encode(test), batch_size=256, verbose=0)[1]
 
 
-accuracy["encoder from scratch"] = fine_tune(build_encoder()[0])
+accuracy["encoder, not pretrained"] = fine_tune(build_encoder()[0])
 accuracy["encoder from counted vectors"] = fine_tune(build_encoder(vectors)[0])
 accuracy["pretrained encoder"] = fine_tune(encoder)
 print(pd.Series(accuracy).mul(100).round(1).to_frame("test accuracy (%)"))

@@ -18,8 +18,8 @@ FOLDER = pathlib.Path(__file__).resolve().parents[1] / "notebooks"
 
 
 def update_picture():
-    """Extracts the picture from the stored outputs of notebook 5."""
-    notebook = nbformat.read(FOLDER / "05_fine_tuning.ipynb", as_version=4)
+    """Extracts the picture from the stored outputs of notebook 4."""
+    notebook = nbformat.read(FOLDER / "04_what_it_has_learnt.ipynb", as_version=4)
     (cell,) = (cell for cell in notebook.cells if "result" in cell.metadata.get("tags", []))
     (picture,) = (out.data["image/png"] for out in cell.outputs if "data" in out)
     (FOLDER / "result.png").write_bytes(base64.b64decode(picture))

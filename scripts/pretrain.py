@@ -10,8 +10,8 @@ the same arguments and a shared folder:
     export KERAS_DISTRIBUTION_NUM_PROCESSES=2
     export KERAS_DISTRIBUTION_PROCESS_ID=0  # 1 on the other host
 
-With `--keep 100 1000`, the weights after these steps are kept beside the final ones, to
-watch what is learnt when (`scripts/share.py` makes presets of them).
+With `--keep 100 1000`, the weights after these steps, or a few more, are kept beside the
+final ones, to watch what is learnt when (`scripts/share.py` makes presets of them).
 
 If a host is lost the others stop; restarted, all resume from the last checkpoint. When they
 are done, notebook 3 finds the training finished.
@@ -147,9 +147,9 @@ def main():
         """Keeps the weights if a step of `--keep` was in this epoch."""
         last = (epoch + 1) * steps_per_epoch
         if any(last - steps_per_epoch < step <= last for step in kept_steps):
-            weights_alone.save_weights(
-                records.path(profile, f"pretraining-{last}.weights.h5")
-            )
+            path = records.path(profile, f"pretraining-{last}.weights.h5")
+            weights_alone.save_weights(path)
+            print(f"kept the weights after {last:,} steps")
 
     progress = pretraining.Progress()
     keeping = keras.callbacks.LambdaCallback(on_epoch_end=keep_weights)

@@ -3,7 +3,8 @@
     pip install .[distributed]
     python scripts/tokenize_corpus.py tcp://10.0.0.1:8786 corpus.txt vocabulary.txt rows.bin
 
-The file is identical to the one that a single machine makes. Settings that differ from the
+Both files, of the texts to train on and of those held out, are identical to what a single
+machine makes. Settings that differ from the
 profile `sample` come last, as in '{"lowercase": false}'. If a worker dies, Dask gives its
 work to another one.
 """
@@ -24,7 +25,7 @@ def main():
     parser.add_argument("scheduler", help="the address of the cluster's scheduler")
     parser.add_argument("corpus", help="a text file, a folder, or a pattern of paths")
     parser.add_argument("vocabulary", help="a file with one word piece per line")
-    parser.add_argument("rows", help="the file to write")
+    parser.add_argument("rows", help="the file to write; held-out texts go beside it")
     parser.add_argument(
         "settings",
         nargs="?",

@@ -460,7 +460,9 @@ def test_documented_commands_work(folder, tmp_path, text):
                 assert re.search("favourable.*0[.][5-9]", printed)
 
 
-@pytest.mark.parametrize("program", ["classify", "serve", "pretrain", "tokenize_corpus"])
+@pytest.mark.parametrize(
+    "program", ["classify", "serve", "pretrain", "share", "tokenize_corpus"]
+)
 def test_help_is_the_manual(program, tmp_path):
     """From any folder, and without Keras, which would take seconds."""
     path = SCRIPTS / f"{program}.py"

@@ -93,4 +93,4 @@ def test_what_notebook_2_leaves_is_read(
     assert vectors.all()
     assert len(rows) > len(measured) > 0
     # Rows are not read from Drive, where random access is slow.
-    assert (rows.rows.filename == path) != on_drive
+    assert (rows.filename == path) != on_drive

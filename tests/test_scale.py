@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from conftest import EIGHT, NOTEBOOKS, REPOSITORY, finish, start_python
-from helpers import packing, profiles, records, storage, wordpieces
+from helpers import kerashub, models, packing, profiles, records, storage, wordpieces
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +90,7 @@ def pretrain(tmp_path, monkeypatch, profile, texts):
     """A function that starts the script, in a new folder with the results of notebook 2:
     the process, and the path of its checkpoint."""
 
-    def start(name, before="", after="", environment=None, **changes):
+    def start(name, before="", after="", environment=None, keep=(), **changes):
         changes = WIDER | {"pretraining_steps": 20} | changes
         asked = dataclasses.replace(profile, **changes)
         monkeypatch.setenv("TUTORIAL_ARTIFACTS", str(tmp_path / name))
@@ -101,7 +101,8 @@ def pretrain(tmp_path, monkeypatch, profile, texts):
         if not before and not after:
             command = [SCRIPT]
         settings = json.dumps(profiles.settings(asked))
-        process = start_python(*command, "sample", settings, **(environment or {}))
+        kept = ["--keep", *keep] if keep else []
+        process = start_python(*command, "sample", settings, *kept, **(environment or {}))
         return process, saved
 
     return start
@@ -138,6 +139,31 @@ def test_killed_twice_it_ends_with_the_same_weights(pretrain):
     # Bit for bit, with the history of all losses
     np.testing.assert_equal(state(saved), state(whole))
     assert not storage.unfinished(saved)
+
+
+def test_kept_weights_become_a_preset(pretrain, profile):
+    process, saved = pretrain("kept", keep=[7])
+    finish(process)
+    kept = saved.with_name("pretraining-7.weights.h5")
+    assert kept.exists()
+    changes = WIDER | {"pretraining_steps": 20}
+    asked = dataclasses.replace(profile, **changes)
+    settings = json.dumps(profiles.settings(asked))
+    folder = saved.with_name("preset")
+    share = SCRIPT.with_name("share.py")
+    options = ["--step", 7, "--settings", settings]
+    finish(start_python(share, "sample", folder, *options))
+    shared = kerashub.MaskedLM.from_preset(str(folder), dtype="float32", compile=False)
+    trained = kerashub.MaskedLM(models.build_encoder(asked), compile=False)
+    trained.load_weights(kept)
+    for ours, theirs in zip(trained.get_weights(), shared.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+    assert "after 7 steps" in (folder / "README.md").read_text()
+    # What was not kept is named.
+    process = start_python(share, "sample", folder, "--step", 8, "--settings", settings)
+    printed, _ = process.communicate(timeout=600)
+    assert process.returncode == 2
+    assert "there is no pretraining-8.weights.h5" in printed
 
 
 def test_the_documented_command_asks_for_the_results_of_notebook_2(artifacts):
