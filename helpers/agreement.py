@@ -46,8 +46,9 @@ PHRASES = {
 }
 ADJECTIVES = "good bad great new old big small long short interesting"
 
-# Words on either side of a place that the regression sees
+# Words on either side of a place whose position the regression knows, and its penalties
 REACH = 10
+PENALTIES = 1e-5, 3e-5, 1e-4, 3e-4
 
 
 def gender_clues(vocabulary):
@@ -254,24 +255,28 @@ def neighbours_prefer(rows, position, words, vocabulary, evidence, log_frequenci
 
 
 def _surroundings(rows, position, size):
-    """Which token stands where, within `REACH` of a place: a sparse 0 or 1,
-    `(places, 2 * REACH * size)`."""
+    """Which tokens a row has, and which stand where within `REACH` of the place: a sparse
+    0 or 1, `(places, (2 * REACH + 1) * size)`."""
     padded = np.pad(rows, ((0, 0), (REACH, REACH)), constant_values=PAD)
     offsets = [offset for offset in range(-REACH, REACH + 1) if offset]
-    columns = np.zeros((len(rows), len(offsets)), int)
+    columns = np.zeros((len(rows), len(offsets) + rows.shape[1]), int)
     for number, offset in enumerate(offsets):
         tokens = padded[np.arange(len(rows)), position + REACH + offset]
         columns[:, number] = tokens + number * size
-    starts = np.arange(0, columns.size + 1, len(offsets))
+    columns[:, len(offsets) :] = rows + len(offsets) * size
+    starts = np.arange(0, columns.size + 1, columns.shape[1])
     ones = np.ones(columns.size, "float32")
-    shape = (len(rows), len(offsets) * size)
-    return scipy.sparse.csr_matrix((ones, columns.ravel(), starts), shape=shape)
+    shape = (len(rows), (len(offsets) + 1) * size)
+    features = scipy.sparse.csr_matrix((ones, columns.ravel(), starts), shape=shape)
+    features.sum_duplicates()
+    features.data[:] = 1
+    return features
 
 
 class WordRegression:
-    """A logistic regression on the ten words on either side of a place and where they
-    stand, trained on every such place of a text: what counts can know, if they are asked
-    about nothing else.
+    """A logistic regression on the words of a row, and on where the nearest of them stand,
+    trained on every such place of a text, with the penalty that suits it: what a weighted
+    sum of words can know, if it is asked about nothing else.
 
     Args:
         rows, position, is_second: what `find_places` returns.
@@ -281,8 +286,17 @@ class WordRegression:
 
     def __init__(self, rows, position, is_second, size, seed):
         self.size = size
-        self.model = SGDClassifier(loss="log_loss", alpha=1e-5, random_state=seed)
-        self.model.fit(_surroundings(rows, position, size), is_second)
+        features = _surroundings(rows, position, size)
+        candidates = []
+        part = np.random.default_rng(seed).random(len(rows)) < 0.1  # chooses the penalty
+        for penalty in PENALTIES:
+            model = SGDClassifier(loss="log_loss", alpha=penalty, random_state=seed)
+            if part.any() and len(set(is_second[~part])) == 2:
+                model.fit(features[~part], is_second[~part])
+                candidates.append((model.score(features[part], is_second[part]), penalty))
+        _, penalty = max(candidates, default=(0, PENALTIES[0]))
+        self.model = SGDClassifier(loss="log_loss", alpha=penalty, random_state=seed)
+        self.model.fit(features, is_second)
 
     def prefer(self, rows, position):
         """By how much it prefers the second word: float `(places,)`."""

@@ -10,8 +10,8 @@ the same arguments and a shared folder:
     export KERAS_DISTRIBUTION_NUM_PROCESSES=2
     export KERAS_DISTRIBUTION_PROCESS_ID=0  # 1 on the other host
 
-With `--keep 100 1000`, the weights after these steps, or a few more, are kept beside the
-final ones, to watch what is learnt when (`scripts/share.py` makes presets of them).
+With `--keep 100 1000`, the weights after these steps, or a few more, are kept, and those
+at the end, to watch what is learnt when (`scripts/share.py` makes presets of them).
 
 If a host is lost the others stop; restarted, all resume from the last checkpoint. When they
 are done, notebook 3 finds the training finished.
@@ -143,16 +143,20 @@ def main():
         done = saved.restore()
     weights_alone = keras.Model(model.input, model.output)  # without the optimizer's state
 
-    def keep_weights(epoch, logs):
+    def keep_weights(step):
+        """Saves the weights after this step beside the others."""
+        path = records.path(profile, f"pretraining-{step}.weights.h5")
+        weights_alone.save_weights(path)
+        print(f"kept the weights after {step:,} steps")
+
+    def keep_if_asked(epoch, logs):
         """Keeps the weights if a step of `--keep` was in this epoch."""
         last = (epoch + 1) * steps_per_epoch
         if any(last - steps_per_epoch < step <= last for step in kept_steps):
-            path = records.path(profile, f"pretraining-{last}.weights.h5")
-            weights_alone.save_weights(path)
-            print(f"kept the weights after {last:,} steps")
+            keep_weights(last)
 
     progress = pretraining.Progress()
-    keeping = keras.callbacks.LambdaCallback(on_epoch_end=keep_weights)
+    keeping = keras.callbacks.LambdaCallback(on_epoch_end=keep_if_asked)
     # Clears the progress bar before Keras prints its line.
     cleared = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: progress.bar.clear())
     with explaining(FloatingPointError):
@@ -177,6 +181,8 @@ def main():
             callbacks=[progress, cleared, saved, keeping] if host == 0 else [progress],
             verbose=2 if host == 0 else 0,
         )
+    if kept_steps and host == 0:
+        keep_weights(steps)
     print(f"{steps:,} steps, {done * steps_per_epoch:,} of them done before")
     return model
 
