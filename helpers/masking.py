@@ -11,7 +11,8 @@ from helpers.normalization import MASK, NEVER_HIDDEN, SPECIAL_TOKENS
 MASK_TOKEN_RATE = 0.8
 RANDOM_TOKEN_RATE = 0.1
 
-# How much likelier than others the words of the profile's `focus` are chosen
+# By this the random scores of the words in `focus` are divided, so that they are chosen
+# three to four times as often as others.
 FOCUS = 4
 
 
