@@ -270,6 +270,8 @@ def _surroundings(rows, position, size):
     features = scipy.sparse.csr_matrix((ones, columns.ravel(), starts), shape=shape)
     features.sum_duplicates()
     features.data[:] = 1
+    features.data[features.indices % size == PAD] = 0  # as if it weren't there
+    features.eliminate_zeros()
     return features
 
 
