@@ -104,3 +104,26 @@ def test_a_preset_gives_back_the_model_and_needs_no_helpers(tmp_path):
     printed = run_python("-W", "ignore", "-c", PROGRAM, tmp_path, folder=tmp_path)
     scores = json.loads(printed.splitlines()[-1])
     np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+ENCODERS = sorted(pathlib.Path(helpers.__file__).with_name("encoders").iterdir())
+
+
+def test_the_encoders_that_come_along_are_small_and_have_cards():
+    sizes = []
+    for folder in ENCODERS:
+        card = (folder / "README.md").read_text("utf-8")
+        assert f"after {int(folder.name[-4:]):,} steps" in card
+        sizes += [path.stat().st_size for path in folder.rglob("*.*")]
+    assert ENCODERS
+    assert sum(sizes) < 25e6
+
+
+def test_the_last_of_them_fills_in_a_word():
+    task = kerashub.MaskedLM.from_preset(str(ENCODERS[-1]), dtype="float32", compile=False)
+    vocabulary = task.preprocessor.tokenizer.get_vocabulary()
+    words = "the special [MASK] are great .".split()
+    token_ids = np.array([[vocabulary.index(word) for word in words]])
+    model = keras.Model(task.input, task.output)
+    logits = model({"token_ids": token_ids, "mask_positions": np.array([[2]])})
+    assert vocabulary[int(np.argmax(logits[0, 0]))] == "effects"
