@@ -122,7 +122,7 @@ def test_the_encoders_that_come_along_are_small_and_have_cards():
 def test_the_last_of_them_fills_in_a_word():
     task = kerashub.MaskedLM.from_preset(str(ENCODERS[-1]), dtype="float32", compile=False)
     vocabulary = task.preprocessor.tokenizer.get_vocabulary()
-    words = "the special [MASK] are great .".split()
+    words = ["the", "special", "[MASK]", "are", "great", "."]
     token_ids = np.array([[vocabulary.index(word) for word in words]])
     model = keras.Model(task.input, task.output)
     logits = model({"token_ids": token_ids, "mask_positions": np.array([[2]])})
