@@ -101,8 +101,8 @@ def agree(profile, model):
     sentences."""
     from helpers import agreement, records
 
-    vocabulary, _, _, _ = records.read_preprocessing(profile)
-    rows, _, held_out = records.read_rows(profile)
+    vocabulary, _, rows, _ = records.read_preprocessing(profile)
+    held_out = records.read_held_out(profile)
     corpus = np.asarray(rows).ravel()
     nouns = agreement.noun_pairs(vocabulary, corpus)
     clues = agreement.number_clues(vocabulary, nouns)

@@ -45,31 +45,47 @@ PHRASES = {
     ),
 }
 ADJECTIVES = "good bad great new old big small long short interesting"
+SENTENCE_COLUMNS = ["text", "words", "plural", "distance", "misleads"]
 
 # Words on either side of a place whose position the regression knows, and its penalties
 REACH = 10
 PENALTIES = 1e-5, 3e-5, 1e-4, 3e-4
 
 
+def _pairs(words):
+    """The pairs of words in a string, such as `"man men, child children"`: a list."""
+    return [tuple(pair.split()) for pair in words.split(", ")]
+
+
+def _goes_on(vocabulary):
+    """Which pieces continue a word: bool `(vocabulary,)`."""
+    return np.array([piece.startswith("##") for piece in vocabulary])
+
+
+def _clues(vocabulary, pairs):
+    """-1 for the first word of a pair, 1 for the second, 0 for all else: int8
+    `(vocabulary,)`."""
+    first = [pair[0] for pair in pairs]
+    second = [pair[1] for pair in pairs]
+    return np.isin(vocabulary, second).astype("int8") - np.isin(vocabulary, first)
+
+
 def gender_clues(vocabulary):
     """What each token says about *his or her*: int8 `(vocabulary,)`, -1 for a word that
     means a man, 1 for one that means a woman, 0 for all else."""
-    men = [pair.split()[0] for pair in GENDERED.split(", ")]
-    women = [pair.split()[1] for pair in GENDERED.split(", ")]
-    return np.isin(vocabulary, women).astype("int8") - np.isin(vocabulary, men)
+    return _clues(vocabulary, _pairs(GENDERED))
 
 
 def counterparts(vocabulary):
     """The token id of *actress* for that of *actor* and so on, both ways, and of all other
     tokens their own: int `(vocabulary,)`."""
     known = {piece: number for number, piece in enumerate(vocabulary)}
-    other = np.arange(len(vocabulary))
-    for pair in GENDERED.split(", "):
-        man, woman = pair.split()
+    counterpart = np.arange(len(vocabulary))
+    for man, woman in _pairs(GENDERED):
         if man in known and woman in known:
-            other[known[man]] = known[woman]
-            other[known[woman]] = known[man]
-    return other
+            counterpart[known[man]] = known[woman]
+            counterpart[known[woman]] = known[man]
+    return counterpart
 
 
 def noun_pairs(vocabulary, stream):
@@ -84,13 +100,13 @@ def noun_pairs(vocabulary, stream):
         A list of pairs of strings, those whose rarer form is most frequent first.
     """
     known = {piece: number for number, piece in enumerate(vocabulary)}
-    goes_on = np.array([piece.startswith("##") for piece in vocabulary])
+    goes_on = _goes_on(vocabulary)
     is_whole = ~goes_on[np.append(stream[1:], SEP)] & ~goes_on[stream]
     size = len(vocabulary)
     counts = np.bincount(stream[is_whole], minlength=size)
     after_the = is_whole & np.append(False, stream[:-1] == known.get("the"))
     share = np.bincount(stream[after_the], minlength=size) / np.maximum(counts, 1)
-    candidates = [tuple(pair.split()) for pair in IRREGULAR.split(", ")]
+    candidates = _pairs(IRREGULAR)
     for word in vocabulary:
         if word.isalpha():
             candidates.append((word, f"{word}s"))
@@ -111,9 +127,7 @@ def noun_pairs(vocabulary, stream):
 def number_clues(vocabulary, nouns):
     """What each token says about the number of a verb: int8 `(vocabulary,)`, -1 for a noun
     in the singular, 1 for one in the plural, 0 for all else."""
-    singular = [pair[0] for pair in nouns]
-    plural = [pair[1] for pair in nouns]
-    return np.isin(vocabulary, plural).astype("int8") - np.isin(vocabulary, singular)
+    return _clues(vocabulary, nouns)
 
 
 def find_places(stream, words, vocabulary, length):
@@ -137,7 +151,7 @@ def find_places(stream, words, vocabulary, length):
     stream = np.asarray(stream, "int32")
     places = np.flatnonzero((stream == first) | (stream == second))
     # The word may go on in the next piece, as in *is ##nt*.
-    goes_on = np.array([piece.startswith("##") for piece in vocabulary])
+    goes_on = _goes_on(vocabulary)
     places = places[~goes_on[np.append(stream, SEP)[places + 1]]]
     is_end = stream == SEP
     text = np.cumsum(is_end) - is_end  # the number of each token's text
@@ -207,25 +221,28 @@ def made_up_sentences(vocabulary, nouns, rng, count=400):
     known = {*vocabulary, "", "{other}"}
     adjectives = [word for word in ADJECTIVES.split() if word in known]
     verbs = [pair for pair in VERBS if set(pair) <= known]
-    table = []
+    if not verbs or not adjectives or len(nouns) < 2:
+        return pd.DataFrame([], columns=SENTENCE_COLUMNS)
+    kinds = []
     for distance, phrases in PHRASES.items():
         phrases = [phrase for phrase in phrases if known.issuperset(phrase.split(" "))]
-        if not phrases:
-            continue
-        for misleads in (False, True)[: 1 + ("{other}" in phrases[0])]:
-            for number in range(count if verbs and adjectives and len(nouns) > 1 else 0):
-                plural = number % 2
-                noun, other = rng.choice(len(nouns), 2, replace=False)
-                phrase = phrases[rng.integers(len(phrases))].format(
-                    other=nouns[other][(plural + misleads) % 2]
-                )
-                adjective = adjectives[rng.integers(len(adjectives))]
-                subject = f"the {nouns[noun][plural]} {phrase}".strip()
-                text = f"{subject} [MASK] {adjective} ."
-                words = verbs[number // 2 % len(verbs)]
-                table.append((text, words, bool(plural), distance, misleads))
-    columns = ["text", "words", "plural", "distance", "misleads"]
-    return pd.DataFrame(table, columns=columns)
+        if phrases:
+            kinds.append((distance, False, phrases))
+        if phrases and "{other}" in phrases[0]:
+            kinds.append((distance, True, phrases))
+    table = []
+    for distance, misleads, phrases in kinds:
+        for number in range(count):
+            plural = number % 2
+            subject, between = rng.choice(len(nouns), 2, replace=False)
+            phrase = phrases[rng.integers(len(phrases))]
+            phrase = phrase.format(other=nouns[between][(plural + misleads) % 2])
+            adjective = adjectives[rng.integers(len(adjectives))]
+            beginning = f"the {nouns[subject][plural]} {phrase}".strip()
+            text = f"{beginning} [MASK] {adjective} ."
+            words = verbs[number // 2 % len(verbs)]
+            table.append((text, words, bool(plural), distance, misleads))
+    return pd.DataFrame(table, columns=SENTENCE_COLUMNS)
 
 
 def rows_of_sentences(texts, vocabulary, length):
@@ -275,6 +292,20 @@ def _surroundings(rows, position, size):
     return features
 
 
+def _choose_penalty(features, is_second, seed):
+    """The best of `PENALTIES` on a tenth of the places, or the first if these are too few
+    to tell."""
+    measured = np.random.default_rng(seed).random(len(is_second)) < 0.1
+    if not measured.any() or len(set(is_second[~measured])) < 2:
+        return PENALTIES[0]
+    candidates = []
+    for penalty in PENALTIES:
+        model = SGDClassifier(loss="log_loss", alpha=penalty, random_state=seed)
+        model.fit(features[~measured], is_second[~measured])
+        candidates.append((model.score(features[measured], is_second[measured]), penalty))
+    return max(candidates)[1]
+
+
 class WordRegression:
     """A logistic regression on the words of a row, and on where the nearest of them stand,
     trained on every such place of a text, with the penalty that suits it: what a weighted
@@ -289,14 +320,7 @@ class WordRegression:
     def __init__(self, rows, position, is_second, size, seed):
         self.size = size
         features = _surroundings(rows, position, size)
-        candidates = []
-        part = np.random.default_rng(seed).random(len(rows)) < 0.1  # chooses the penalty
-        for penalty in PENALTIES:
-            model = SGDClassifier(loss="log_loss", alpha=penalty, random_state=seed)
-            if part.any() and len(set(is_second[~part])) == 2:
-                model.fit(features[~part], is_second[~part])
-                candidates.append((model.score(features[part], is_second[part]), penalty))
-        _, penalty = max(candidates, default=(0, PENALTIES[0]))
+        penalty = _choose_penalty(features, is_second, seed)
         self.model = SGDClassifier(loss="log_loss", alpha=penalty, random_state=seed)
         self.model.fit(features, is_second)
 
@@ -321,10 +345,15 @@ def encoder_prefers(model, rows, position, words, vocabulary):
     return logits[:, second] - logits[:, first]
 
 
+def is_right(preference, is_second):
+    """Where the right word is preferred, 1 or 0; a tie counts as a half: float
+    `(places,)`."""
+    return np.where(preference == 0, 0.5, (preference > 0) == is_second)
+
+
 def share_right(preference, is_second):
-    """The share of places where the right word is preferred, in percent; a tie counts as a
-    half: float, NaN without places."""
+    """The share of places where the right word is preferred, in percent: float, NaN without
+    places."""
     if not len(preference):
         return float("nan")
-    right = (preference > 0) == is_second
-    return 100 * float(np.where(preference == 0, 0.5, right).mean())
+    return 100 * float(is_right(preference, is_second).mean())

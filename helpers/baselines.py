@@ -39,7 +39,8 @@ def regression(vectors, labels, strengths=STRENGTHS):
         A fitted `sklearn.linear_model.LogisticRegression`.
     """
     model = LogisticRegression(C=strengths[len(strengths) // 2], max_iter=3000)
-    if np.unique(labels, return_counts=True)[1].min() >= FOLDS:
-        model = GridSearchCV(model, {"C": strengths}, cv=FOLDS)
-    model.fit(vectors, labels)
-    return getattr(model, "best_estimator_", model)
+    _, class_sizes = np.unique(labels, return_counts=True)
+    if class_sizes.min() < FOLDS:
+        return model.fit(vectors, labels)
+    search = GridSearchCV(model, {"C": strengths}, cv=FOLDS)
+    return search.fit(vectors, labels).best_estimator_

@@ -124,9 +124,8 @@ def open_rows(profile, path):
     """
     length = profile.sequence_length
     batch = profile.batch_size
-    dtype = np.min_scalar_type(profile.vocabulary_size - 1)
-    rows = _in_rows(_open_stream(path, dtype), length)
-    held_out = _open_stream(held_out_path(path), dtype)
+    rows = _in_rows(_open_stream(profile, path), length)
+    held_out = open_held_out(profile, path)
     validation_rows = _in_rows(held_out, length)
     if len(validation_rows) < batch:
         count = max(batch, min(VALIDATION_ROWS, len(rows) // 10))
@@ -139,8 +138,14 @@ def open_rows(profile, path):
     return rows, validation_rows[spread], held_out
 
 
-def _open_stream(path, dtype):
+def open_held_out(profile, path):
+    """Memory-maps the held-out texts that `store_rows` stored: int `(tokens,)`."""
+    return _open_stream(profile, held_out_path(path))
+
+
+def _open_stream(profile, path):
     """Memory-maps a file of tokens: int `(tokens,)`."""
+    dtype = np.min_scalar_type(profile.vocabulary_size - 1)
     if not os.path.getsize(path):  # which can't be mapped
         return np.zeros(0, dtype)
     return np.memmap(path, dtype, mode="r")

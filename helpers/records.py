@@ -128,16 +128,9 @@ def read_record(profile, notebook):
     return record["figures"]
 
 
-def read_rows(profile):
-    """What `packing.open_rows` makes of the stored corpus: training rows, validation rows,
-    and the held-out texts."""
-    rows = path(profile, "rows.bin")
-    if rows.is_relative_to(storage.ON_DRIVE):
-        # Rows are read in random order, which is slow on Drive.
-        folder = tempfile.mkdtemp()
-        shutil.copy(packing.held_out_path(rows), folder)
-        rows = shutil.copy(rows, folder)
-    return packing.open_rows(profile, rows)
+def read_held_out(profile):
+    """The held-out texts: token ids with [SEP] after each text, int `(tokens,)`."""
+    return packing.open_held_out(profile, path(profile, "rows.bin"))
 
 
 def read_preprocessing(profile):
@@ -146,5 +139,11 @@ def read_preprocessing(profile):
     read_record(profile, 2)
     vocabulary = wordpieces.read_vocabulary(path(profile, "vocabulary.txt"))
     vectors = np.load(path(profile, "word_vectors.npy"))
-    rows, validation_rows, _ = read_rows(profile)
+    rows = path(profile, "rows.bin")
+    if rows.is_relative_to(storage.ON_DRIVE):
+        # Rows are read in random order, which is slow on Drive.
+        folder = tempfile.mkdtemp()
+        shutil.copy(packing.held_out_path(rows), folder)
+        rows = shutil.copy(rows, folder)
+    rows, validation_rows, _ = packing.open_rows(profile, rows)
     return vocabulary, vectors, rows, validation_rows

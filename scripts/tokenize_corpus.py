@@ -4,9 +4,8 @@
     python scripts/tokenize_corpus.py tcp://10.0.0.1:8786 corpus.txt vocabulary.txt rows.bin
 
 Both files, of the texts to train on and of those held out, are identical to what a single
-machine makes. Settings that differ from the
-profile `sample` come last, as in '{"lowercase": false}'. If a worker dies, Dask gives its
-work to another one.
+machine makes. Settings that differ from the profile `sample` come last, as in
+'{"lowercase": false}'. If a worker dies, Dask gives its work to another one.
 """
 
 import argparse
