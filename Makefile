@@ -1,4 +1,5 @@
-# `make tutorial` runs the series, `make lab` opens it in JupyterLab. `make test` tests it in a
+# `make demo` shows what it is about in a browser, with nothing to install or to train. `make
+# tutorial` runs the series, `make lab` opens it in JupyterLab. `make test` tests it in a
 # quarter of an hour, `make test-slow` and `make test-weekly` run the remaining tests. `make
 # outputs` refreshes the stored outputs, `make colab REPOSITORY=owner/name` sets the address
 # for Colab, `make torch` runs the series on PyTorch and `make book` builds the web site, in
@@ -16,6 +17,7 @@ TORCH := .venv-torch
 # The newest instructions that XLA uses in the slow tests
 ISA ?= SSE4_2
 BOOK := .venv-book
+RUNTIME := book/node_modules
 NOTEBOOKS := 01_setup_and_baseline 02_mlm_preprocessing 03_encoder_pretraining \
 	04_what_it_has_learnt 05_fine_tuning 06_using_your_encoder 07_scaling_out
 ARTIFACTS := $(or $(patsubst ~/%,$(HOME)/%,$(TUTORIAL_ARTIFACTS)),$(CURDIR)/artifacts)
@@ -24,7 +26,12 @@ ARTIFACTS := $(or $(patsubst ~/%,$(HOME)/%,$(TUTORIAL_ARTIFACTS)),$(CURDIR)/arti
 # faults. Only the C library of Linux reads this.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: tutorial series test test-slow test-weekly book lab outputs colab torch clean
+.PHONY: demo tutorial series test test-slow test-weekly book lab outputs colab torch clean
+
+# With npm, the page can run the encoder in the browser. Without it, it shows what is stored.
+demo:
+	@command -v npm > /dev/null && $(MAKE) --no-print-directory $(RUNTIME)/installed || true
+	@$(PYTHON) scripts/demo.py $(PORT)
 
 tutorial: $(INSTALLED)
 	@$(MAKE) --no-print-directory series
@@ -60,6 +67,10 @@ book: $(BOOK)/installed
 	rm -rf artifacts/book api
 	$(BOOK)/bin/jupyter-book build . --config book/_config.yml --toc book/_toc.yml \
 		--path-output artifacts/book --warningiserror --keep-going --quiet
+	@command -v npm > /dev/null && $(MAKE) --no-print-directory $(RUNTIME)/installed || true
+	if [ -d $(RUNTIME) ]; then mkdir artifacts/book/_build/html/_static/ort && cd $(RUNTIME)/onnxruntime-web/dist && \
+		cp ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wasm \
+		$(CURDIR)/artifacts/book/_build/html/_static/ort; fi
 
 # In a container, as root: make lab LAB_OPTIONS=--allow-root
 lab: $(INSTALLED)
@@ -117,5 +128,9 @@ $(BOOK)/installed: book/requirements.txt
 		-r book/requirements.txt
 	touch $@
 
+$(RUNTIME)/installed: book/package-lock.json
+	npm ci --prefix book --ignore-scripts --no-audit --no-fund --silent
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(TORCH) $(BOOK) artifacts api
+	rm -rf $(VENV) $(TORCH) $(BOOK) $(RUNTIME) artifacts api

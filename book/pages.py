@@ -1,5 +1,6 @@
 """A Sphinx extension with what the pages need beyond Jupyter Book."""
 
+import pathlib
 import re
 
 from docutils import nodes
@@ -55,8 +56,18 @@ def name_toggles(app, page, template, context, document):
     context["generate_toctree_html"] = make_named
 
 
+def insert_first_page(app, name, source):
+    """Puts what `make demo` shows, between two comments of its page, on the first page."""
+    if name == "book/first_page":
+        page = pathlib.Path(app.srcdir, "helpers", "page", "index.html").read_text("utf-8")
+        _, _, rest = page.partition("too. -->\n")
+        shown, _, _ = rest.partition("<!-- The end")
+        source[0] = source[0].replace("WHAT THE DEMO SHOWS", shown)
+
+
 def setup(app):
     describe_pictures()
+    app.connect("source-read", insert_first_page)
     app.connect("doctree-read", mend_tables)
     # After the theme has set the function that is wrapped.
     app.connect("html-page-context", name_toggles, priority=900)

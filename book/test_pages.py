@@ -22,7 +22,7 @@ PAGES = sorted(
     for path in SITE.rglob("*.html")
     if path.relative_to(SITE).parts[0] not in ("_static", "index.html")
 )
-FRONT = "README.html"
+FRONT = "book/first_page.html"
 
 # Each page is tested in both widths and both colour schemes, and one of each kind in all
 # four combinations.
@@ -30,6 +30,7 @@ WIDE, NARROW = (1280, "light"), (390, "dark")
 OTHERS = (1280, "dark"), (390, "light")
 OF_EACH_KIND = [
     FRONT,
+    "README.html",
     "api/helpers/models/index.html",
     "notebooks/01_setup_and_baseline.html",
     "search.html",

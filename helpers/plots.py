@@ -15,6 +15,7 @@ MODELS = {
     "bag of words": "#E69F00",
     "naive Bayes": "#CC79A7",
     "counted vectors": "#009E73",
+    "both counts": "#6A51A3",
     "from counts": "#56B4E9",
 }
 

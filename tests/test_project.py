@@ -56,7 +56,7 @@ def test_nothing_that_runs_code_from_a_file_is_used():
 
 # A module imports only those of earlier layers; plots imports none.
 LAYERS = (
-    "findings intervals plots profiles storage turns",
+    "findings intervals plots profiles showing storage turns",
     "corpora normalization",
     "checkpoints counting masking models tables wordpieces",
     "baselines kerashub packing pretraining tasks",

@@ -1,0 +1,145 @@
+"""The first page in a browser, as `make demo` serves it."""
+
+import functools
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+from test_pages import CHROMIUM, FLAGS, OVERFLOWING, REPOSITORY, look_at, needs_browser
+
+pytestmark = needs_browser
+
+PAGE = REPOSITORY / "helpers" / "page"
+RUNTIME = REPOSITORY / "book" / "node_modules" / "onnxruntime-web" / "dist"
+GUESSES = json.loads((PAGE / "guesses.json").read_text("utf-8"))
+
+needs_runtime = pytest.mark.skipif(not RUNTIME.is_dir(), reason="needs npm: `make book`")
+
+# The word pieces of a sentence, and what the encoder in the browser makes of it
+ASK = """async sentence => {
+    const {load, tokenize} = await import("./encoder.js");
+    const listed = await (await fetch("vocabulary.txt")).text();
+    const ids = new Map(listed.split("\\n").map((piece, id) => [piece, id]));
+    window.encoder ??= await load();
+    return [tokenize(sentence, ids), await window.encoder(sentence, 20)];
+}"""
+
+
+@pytest.fixture(scope="module")
+def open_page():
+    command = [sys.executable, REPOSITORY / "scripts" / "demo.py", "0"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    address = server.stdout.readline().split()[0]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield functools.partial(look_at, browser, address)
+        browser.close()
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def page(open_page):
+    page, wrong = open_page()
+    page.locator(".guesses li").first.wait_for()
+    yield page
+    page.close()
+    assert not wrong
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_it(open_page, width, scheme):
+    page, wrong = open_page(width, scheme)
+    page.locator(".guesses li").first.wait_for()
+    assert not page.evaluate(OVERFLOWING)
+    options = {"resultTypes": ["violations"], "preload": False}
+    violations = Axe().run(page, options=options).response["violations"]
+    assert not [(found["id"], found["nodes"][0]["html"]) for found in violations]
+    page.emulate_media(media="print")
+    assert not page.evaluate(OVERFLOWING)
+    page.close()
+    assert not wrong
+
+
+def shown(page):
+    """The guesses on the page: words, and percentages as text."""
+    lines = page.locator(".guesses li").all_inner_texts()
+    return [tuple(line.split("\n")) for line in lines]
+
+
+def test_slider_and_buttons_show_what_the_data_say(page):
+    slider = page.get_by_label("Time of pretraining")
+    for sentence in GUESSES["sentences"]:
+        before, after = sentence["text"].split("[MASK]")
+        slider.focus()
+        page.keyboard.press("Home")
+        for guesses, time in zip(sentence["guesses"], GUESSES["times"], strict=True):
+            for (word, percent), (wanted, share) in zip(shown(page), guesses, strict=True):
+                assert word.strip("“”") == wanted
+                assert percent == "<1 %" or abs(float(percent[:-2]) - 100 * share) <= 0.5
+            line = page.locator(".sentence").inner_text()
+            assert line.startswith(before.strip())
+            assert line.endswith(after.strip())
+            assert slider.get_attribute("aria-valuetext") == time
+            page.keyboard.press("ArrowRight")
+        page.get_by_role("button", name="Next sentence").press("Enter")
+    # After the last one comes the first.
+    assert page.locator(".about").inner_text() == GUESSES["sentences"][0]["about"]
+
+
+def test_play_goes_to_the_end(page):
+    page.clock.install()
+    page.get_by_role("button", name="Play").click()
+    page.clock.run_for(10_000)
+    assert page.locator(".time").inner_text() == "an hour (5,000 steps)"
+    assert page.get_by_role("button", name="Play").is_visible()
+
+
+@needs_runtime
+def test_the_encoder_in_the_browser_is_that_of_onnxruntime(page):
+    session = onnxruntime.InferenceSession(PAGE / "encoder.onnx")
+    vocabulary = (PAGE / "vocabulary.txt").read_text("utf-8").split("\n")
+    for sentence in GUESSES["sentences"][:10]:
+        ids, ((*guesses,),) = page.evaluate(ASK, sentence["text"])
+        position = ids.index(4)
+        feeds = {"token_ids": np.array([ids], "int32")}
+        feeds["mask_positions"] = np.array([[position]], "int32")
+        (probabilities,) = session.run(None, feeds)
+        for word, share in guesses:
+            wanted = probabilities[0, 0, vocabulary.index(word)]
+            assert abs(share - wanted) < 1e-4
+
+
+@needs_runtime
+def test_any_sentence_is_answered_or_refused(page):
+    field = page.get_by_role("textbox")
+    status = page.locator("#ask output")
+    answers = page.locator("#ask p")
+    button = page.locator("#ask button")
+    size = sum(
+        path.stat().st_size
+        for path in (PAGE / "encoder.onnx", RUNTIME / "ort-wasm-simd-threaded.wasm")
+    )
+    (megabytes,) = re.findall(r"(\d+) MB", button.inner_text())
+    assert float(megabytes) == round(size / 1e6)
+    button.click()
+    answers.nth(1).wait_for()
+    for text, message in (
+        ("No word is missing.", "Write ___ where a word is missing."),
+        ("___ " + "word " * 70, "The sentence has 71 word pieces"),
+    ):
+        field.fill(text)
+        button.click()
+        page.wait_for_function("document.querySelector('#ask button').disabled === false")
+        assert status.inner_text().startswith(message)
+    field.fill("the special ___ are great")
+    button.click()
+    page.wait_for_function("document.querySelector('#ask p').innerText.includes('effects')")
+    assert answers.count() == 1

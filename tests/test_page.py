@@ -1,0 +1,70 @@
+"""The first page: its data, and its tokenizer in JavaScript."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from helpers import normalization, profiles, showing, wordpieces
+
+GUESSES = json.loads((showing.PAGE / "guesses.json").read_text("utf-8"))
+SENTENCES = [sentence["text"] for sentence in GUESSES["sentences"]]
+# What European and other scripts, symbols and invisible characters may look like.
+ODD = [
+    "Straße, naïve & 学 !",
+    "\U0001f600\U0001fae9 ﬁn ὈΔΥΣΣΕΎΣ",
+    "İstanbul, \u017ft; й and Ё; हिन्दी; ไทย",
+    "soft\u00adhyphen, zero\u200bwidth, tab\tand\x0bvertical",
+    "x" * 120,
+    "",
+]
+NODE = """
+import {pathToFileURL} from "node:url";
+import {readFileSync} from "node:fs";
+const [folder] = process.argv.slice(-1);
+const {tokenize} = await import(pathToFileURL(folder + "/encoder.js"));
+const pieces = readFileSync(folder + "/vocabulary.txt", "utf-8").split("\\n");
+const ids = new Map(pieces.map((piece, id) => [piece, id]));
+const sentences = JSON.parse(readFileSync(0, "utf-8"));
+console.log(JSON.stringify(sentences.map(sentence => tokenize(sentence, ids))));
+"""
+
+
+def test_each_sentence_has_its_guesses():
+    assert len(SENTENCES) == 30
+    moments = len(GUESSES["steps"])
+    assert len(GUESSES["times"]) == moments
+    for sentence in GUESSES["sentences"]:
+        assert sentence["text"].count("[MASK]") == 1
+        assert sentence["about"].endswith((".", "?"))
+        assert len(sentence["guesses"]) == moments
+        for guesses in (sentence["counts"], *sentence["guesses"]):
+            shares = [share for _, share in guesses]
+            assert shares == sorted(shares, reverse=True)
+            assert 0 < sum(shares) < 1.01
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="`node` is not installed")
+def test_the_page_reads_the_same_word_pieces_as_the_notebooks(tmp_path):
+    vocabulary = wordpieces.read_vocabulary(showing.PAGE / "vocabulary.txt")
+    program = tmp_path / "tokenize.mjs"
+    program.write_text(NODE, "utf-8")
+    # As a module, whatever stands around it.
+    shutil.copytree(showing.PAGE, tmp_path / "page")
+    (tmp_path / "page" / "package.json").write_text('{"type": "module"}')
+    sentences = SENTENCES + ODD
+    printed = subprocess.run(
+        ["node", program, tmp_path / "page"],
+        input=json.dumps(sentences),
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    profile = profiles.load_profile("evening")
+    for sentence, ids in zip(sentences, json.loads(printed), strict=True):
+        wanted = []
+        for part in wordpieces.tokenize(sentence.split("[MASK]"), vocabulary, profile):
+            wanted += [*part, normalization.MASK]
+        assert np.array_equal(ids, wanted[:-1]), sentence
