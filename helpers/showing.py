@@ -33,7 +33,9 @@ class Picture:
 
     def _repr_html_(self):
         style = (PAGE / "page.css").read_text("utf-8")
-        script = (PAGE / f"{self.script}.js").read_text("utf-8")
+        script = ""
+        for name in ("make", self.script):
+            script += (PAGE / f"{name}.js").read_text("utf-8")
         # The same content has the same name, so that stored outputs don't change.
         digest = hashlib.sha256((self.data + script).encode()).hexdigest()[:12]
         name = f"{self.script}-{digest}"

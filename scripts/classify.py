@@ -37,11 +37,13 @@ NOTED_LINES = 5  # line numbers in the note on sentences that were cut
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """The most probable class of a sentence."""
+    """The most probable class of a sentence, and what it is based on."""
 
     label: str
     probability: float
     truncated: bool  # whether it has more word pieces than the model reads
+    probabilities: dict[str, float]  # of every class
+    tokens: list[str]  # the word pieces that the model read
 
 
 class Classifier:
@@ -130,9 +132,11 @@ class Classifier:
     def answer(self, sentence):
         """The `Answer` for a sentence."""
         ids, truncated = self.read(sentence)
-        probabilities = self.probabilities(ids)
-        best = probabilities.argmax()
-        return Answer(self.classes[best], float(probabilities[best]), truncated)
+        row = self.probabilities(ids).tolist()
+        probabilities = dict(zip(self.classes, row, strict=True))
+        label = max(probabilities, key=probabilities.get)
+        tokens = [self.tokenizer.id_to_token(number) for number in ids]
+        return Answer(label, probabilities[label], truncated, probabilities, tokens)
 
     def __call__(self, sentences):
         """The class probabilities of a list of sentences: float `(sentences, classes)`."""

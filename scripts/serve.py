@@ -5,12 +5,15 @@ r"""Serves the classifier exported in notebook 6 over HTTP, to this machine only
     curl localhost:8000/classify -H 'Content-Type: application/json' \
         -d '{"sentences": ["A film to remember."]}'
 
+Opened in a browser, the address that it prints shows a page to paste sentences into.
+
 Returns for each sentence the label, its probability, and whether the sentence was truncated
-because it has more word pieces than the model reads. A request has up to 64 sentences of up
-to 2,000 characters; /docs describes it. Invalid requests get an explanation, with status
-400, 408 if the body doesn't arrive within 5 seconds, 411 without its length, 413 if it is
-too large. Of web pages, only those that come from this machine may ask. On SIGTERM the
-server finishes its requests and exits, after 8 seconds at the latest.
+because it has more word pieces than the model reads; also the probabilities of all classes,
+and the word pieces that were read. A request has up to 64 sentences of up to 2,000
+characters; /docs describes it. Invalid requests get an explanation, with status 400, 408 if
+the body doesn't arrive within 5 seconds, 411 without its length, 413 if it is too large. Of
+web pages, only those that come from this machine may ask. On SIGTERM the server finishes
+its requests and exits, after 8 seconds at the latest.
 """
 
 import signal
@@ -21,7 +24,10 @@ if __name__ == "__main__":
 
 import argparse
 import asyncio
+import base64
+import hashlib
 import os
+import pathlib
 import socket
 import sys
 
@@ -31,7 +37,7 @@ import uvicorn
 from classify import Answer, Classifier, add_model
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.requests import ClientDisconnect
 
 # The limits of a request. Of a character, JSON may make two escapes, `\ud83d\ude00`.
@@ -40,6 +46,7 @@ BYTES = SENTENCES * (12 * CHARACTERS + 100)
 # Within the 10 seconds that Docker waits before it kills a process.
 BODY_SECONDS, SHUTDOWN_SECONDS = 5, 8
 LOCAL_PAGES = r"https?://(localhost|127\.0\.0\.1)(:\d+)?"
+PAGE = pathlib.Path(__file__).with_name("page.html")
 
 Sentence = pydantic.constr(max_length=CHARACTERS)
 
@@ -91,6 +98,25 @@ def classify(request: Request) -> list[Answer]:
     return [app.state.classifier.answer(sentence) for sentence in request.sentences]
 
 
+@app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+def show_page():
+    """The page on which people type or paste sentences."""
+    headers = {"Content-Security-Policy": app.state.policy}
+    return HTMLResponse(app.state.page, headers=headers)
+
+
+def policy_for(page):
+    """The Content-Security-Policy that allows a page its own style and script, its empty
+    icon, and requests to this server."""
+    rules = ["default-src 'none'", "connect-src 'self'", "img-src data:"]
+    rules += ["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"]
+    for name in "style", "script":
+        content = page.partition(f"<{name}>")[2].partition(f"</{name}>")[0]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        rules.append(f"{name}-src 'sha256-{digest}'")
+    return "; ".join(rules)
+
+
 def port_number(text):
     """A port, from the command line."""
     if not text.isdecimal() or not 0 <= int(text) <= 65535:
@@ -108,6 +134,10 @@ def main():
     )
     add_model(parser)
     arguments = parser.parse_args()
+    if not PAGE.exists():
+        sys.exit(f"There is no {PAGE}: copy it along with this program.")
+    app.state.page = PAGE.read_text("utf-8")
+    app.state.policy = policy_for(app.state.page)
     try:
         app.state.classifier = Classifier(arguments.folder, arguments.model)
         listener = socket.create_server(("127.0.0.1", arguments.port))
@@ -116,7 +146,7 @@ def main():
     except OSError as error:
         reason = os.strerror(error.errno)
         sys.exit(f"Port {arguments.port} can't be used ({reason}): give another one.")
-    print(f"http://127.0.0.1:{listener.getsockname()[1]}/docs", flush=True)
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
     # The protocol that uvicorn always has, whatever else is installed.
     config = uvicorn.Config(
         app,

@@ -2,11 +2,15 @@
 
 import json
 import shutil
+import socket
 import subprocess
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
 
+from conftest import start_python
 from helpers import normalization, profiles, showing, wordpieces
 
 GUESSES = json.loads((showing.PAGE / "guesses.json").read_text("utf-8"))
@@ -68,3 +72,43 @@ def test_the_page_reads_the_same_word_pieces_as_the_notebooks(tmp_path):
         for part in wordpieces.tokenize(sentence.split("[MASK]"), vocabulary, profile):
             wanted += [*part, normalization.MASK]
         assert np.array_equal(ids, wanted[:-1]), sentence
+
+
+@pytest.fixture
+def address():
+    """The address of the page as `make demo` serves it."""
+    process = start_python("scripts/demo.py", 0)
+    yield process.stdout.readline().split()[0]
+    process.terminate()
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("", "text/html"),
+        ("first.js", "text/javascript"),
+        ("guesses.json", "application/json"),
+        ("encoder.onnx", "application/octet-stream"),
+    ],
+)
+def test_the_demo_serves_the_page(address, path, kind):
+    with urllib.request.urlopen(address + path, timeout=10) as answer:
+        assert answer.headers.get_content_type() == kind
+        assert answer.read() == (showing.PAGE / (path or "index.html")).read_bytes()
+
+
+@pytest.mark.parametrize("path", ["missing.js", "ort/missing.mjs", "ort/../../README.md"])
+def test_the_demo_serves_nothing_else(address, path):
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(address + path, timeout=10)
+
+
+def test_a_port_that_is_taken_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        process = start_python("scripts/demo.py", port)
+        printed, _ = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert printed.startswith(f"Port {port} can't be used")
+    assert printed.count("\n") == 1

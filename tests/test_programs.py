@@ -1,7 +1,9 @@
 """The programs of scripts/, and the classifier of notebook 6 without the series."""
 
 import ast
+import base64
 import contextlib
+import hashlib
 import http.client
 import io
 import json
@@ -19,6 +21,7 @@ import keras
 import nbformat
 import numpy as np
 import pytest
+import tokenizers
 from onnxruntime import quantization
 
 from conftest import NOTEBOOKS, REPOSITORY, finish, run_python, start_python
@@ -254,7 +257,7 @@ def serving(command, folder=None):
     process = subprocess.Popen(["bash", "-c", f"exec {command}"], **options)
     try:
         address = process.stdout.readline()
-        yield process, int(re.fullmatch(r"http://127.0.0.1:(\d+)/docs\n", address)[1])
+        yield process, int(re.fullmatch(r"http://127.0.0.1:(\d+)/\n", address)[1])
     finally:
         process.kill()
         process.communicate()
@@ -291,6 +294,49 @@ def test_the_server_answers_as_classify_does(folder):
         assert line.startswith(f"{answer['label']}\t{answer['probability']:.3f}\t")
     assert not answers[0]["truncated"]
     assert answers[6]["truncated"]
+
+
+def test_the_server_says_what_an_answer_is_based_on(folder):
+    """The probabilities of all classes, and the word pieces that the model read."""
+    with serving(f"python {SERVE} {folder} 0") as (_, port):
+        status, answers = ask(port, SENTENCES)
+    assert status == 200
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "onnx" / "tokenizer.json"))
+    for sentence, answer in zip(SENTENCES, answers, strict=True):
+        probabilities = answer["probabilities"]
+        assert list(probabilities) == list(tasks.CLASSES)
+        assert sum(probabilities.values()) == pytest.approx(1)
+        assert probabilities[answer["label"]] == answer["probability"]
+        assert answer["probability"] == max(probabilities.values())
+        assert answer["tokens"] == (tokenizer.encode(sentence).tokens or ["[UNK]"])
+        assert not answer["truncated"] or len(answer["tokens"]) == 48
+
+
+def test_the_server_has_a_page_that_runs_only_its_own_script(folder):
+    """Nor may the page ask anyone but the server."""
+    with serving(f"python {SERVE} {folder} 0") as (_, port):
+        status, headers, page = request(port, "GET", "/")
+        assert request(port, "HEAD", "/")[0] == 200
+        _, _, described = request(port, "GET", "/openapi.json")
+    assert status == 200
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.decode() == (SCRIPTS / "page.html").read_text("utf-8")
+    rules = headers["Content-Security-Policy"].split("; ")
+    assert "default-src 'none'" in rules
+    assert "connect-src 'self'" in rules
+    for name in "style", "script":
+        (content,) = re.findall(rf"<{name}>(.*?)</{name}>".encode(), page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        assert f"{name}-src 'sha256-{digest}'" in rules
+    assert list(described["paths"]) == ["/classify"]
+
+
+def test_the_server_does_not_start_without_its_page(folder, tmp_path):
+    for program in CLASSIFY, SERVE:
+        shutil.copy(program, tmp_path)
+    status, _, message = run(f"python serve.py {folder} 0", folder=tmp_path)
+    assert status == 1
+    assert re.fullmatch(r"There is no \S+page.html: .*\n", message)
 
 
 def test_the_server_says_why_it_refuses(folder):

@@ -1,13 +1,5 @@
 // Where a token looks: a sentence whose tokens are filled as high as their weights are.
 function draw(element, data) {
-  const make = (name, attributes = {}, ...children) => {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  };
-  const percent = (weight) => `${Math.round(100 * weight)} %`;
-
   const choice = make("select");
   for (const name of data.heads) choice.append(make("option", {}, name));
   choice.selectedIndex = data.head;
@@ -56,11 +48,6 @@ function draw(element, data) {
 
   const label = make("label", {}, "Head: ", choice);
   const how = make("span", {}, "Point at a token, or press the arrow keys.");
-  element.replaceChildren(make("div", { class: "choice" }, label, how), sentence, said);
-  element.classList.add("attention");
-  // In JupyterLab, arrow keys would go to other cells.
-  for (const control of element.querySelectorAll("select, button")) {
-    control.dataset.lmSuppressShortcuts = "true";
-  }
+  fill(element, "attention", make("div", { class: "choice" }, label, how), sentence, said);
   show(from);
 }

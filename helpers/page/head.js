@@ -5,14 +5,6 @@ function draw(element, data) {
   let degrees = 30;
   let first = 0;
 
-  const make = (name, attributes = {}, ...children) => {
-    const language = ["svg", "path", "text"].includes(name) ? "2000/svg" : "1999/xhtml";
-    const made = document.createElementNS(`http://www.w3.org/${language}`, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  };
-
   const sizes = (numbers) => numbers.flat().map(Math.abs);
   const sum = (numbers) => numbers.reduce((one, other) => one + other, 0);
   const dot = (one, other) => sum(one.map((entry, at) => entry * other[at]));
@@ -66,7 +58,6 @@ function draw(element, data) {
     };
     return table(caption, columns, tokens, numbers.map((row) => row.map(cell)));
   };
-  const percent = (weight) => `${Math.round(100 * weight)} %`;
 
   // The plane ends where no sum of entries gets.
   const edge = limit * Math.max(1, ...vectors.map((vector) => sum(sizes(vector))));
@@ -138,16 +129,8 @@ function draw(element, data) {
     draw(element, data);
     element.querySelector("button").focus();
   };
-  element.replaceChildren(
-    make("div", { class: "parts" }, toQuery, toKey),
-    make("div", { class: "parts" }, left, results),
-    said,
-    reset,
-  );
-  element.classList.add("head");
-  // In JupyterLab, arrow keys would go to other cells.
-  for (const control of element.querySelectorAll("input, button")) {
-    control.dataset.lmSuppressShortcuts = "true";
-  }
+  const above = make("div", { class: "parts" }, toQuery, toKey);
+  const below = make("div", { class: "parts" }, left, results);
+  fill(element, "head", above, below, said, reset);
   show();
 }
