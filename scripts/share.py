@@ -4,8 +4,9 @@
     python scripts/share.py evening encoders/evening-1000 --step 1000
 
 A step is one that `scripts/pretrain.py --keep` has printed; without it, the preset has the
-weights that notebook 3 has left. `keras_hub.models.MaskedLM.from_preset` loads a preset,
-with `dtype="float32"`, once `helpers.kerashub` is imported.
+last weights, and the history of the training if `scripts/pretrain.py` has left it.
+`keras_hub.models.MaskedLM.from_preset` loads a preset, with `dtype="float32"`, once
+`helpers.kerashub` is imported.
 """
 
 import argparse
@@ -35,6 +36,8 @@ def main():
         parser.error(str(error))
     helpers.choose_backend("jax")
 
+    import numpy as np
+
     from helpers import kerashub, models, records, wordpieces
 
     name = "pretraining.weights.h5"
@@ -57,6 +60,14 @@ def main():
     shared = kerashub.MaskedLM(half, kerashub.Preprocessor(tokenizer), compile=False)
     shared.set_weights(trained.get_weights())
     shared.save_to_preset(asked.folder)
+    checkpoint = records.path(profile, "pretraining.npz")
+    is_last = asked.step in (None, profile.pretraining_steps)
+    if is_last and checkpoint.exists():
+        # With it, notebook 3 takes the encoder as trained (`records.take_encoder`).
+        with np.load(checkpoint) as file:
+            saved = json.loads(str(file["saved"]))
+        saved["settings"] = records.pretraining_settings(profile)
+        (asked.folder / "training.json").write_text(json.dumps(saved) + "\n", "utf-8")
     steps = asked.step or profile.pretraining_steps
     settings = json.dumps(profiles.settings(profile), indent=1)
     (asked.folder / "README.md").write_text(

@@ -14,26 +14,22 @@ import pathlib
 import shutil
 import tempfile
 
-# The backend from which Keras exports, whatever the series runs on.
-os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+import numpy as np
 
 import helpers
-
-helpers.choose_backend()
-
-import keras
-import keras_hub
-import numpy as np
-import onnx
-
-from helpers import kerashub, models  # noqa: F401  (kerashub: the preset's classes)
 
 
 def export(preset, path):
     """Exports the model in float32."""
-    masked_lm = keras_hub.models.MaskedLM.from_preset(
-        str(preset), dtype="float32", compile=False
-    )
+    # The backend from which Keras exports, whatever the series runs on.
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    helpers.choose_backend()
+
+    import keras
+
+    from helpers import kerashub, models
+
+    masked_lm = kerashub.MaskedLM.from_preset(str(preset), dtype="float32", compile=False)
     unknown = np.zeros(masked_lm.backbone.vocabulary_size, "float32")
     model = models.build_pretraining_model(masked_lm.backbone, unknown)
     model.set_weights(masked_lm.get_weights())
@@ -47,6 +43,8 @@ def to_int8(graph):
     """Stores the matrices of an ONNX graph in int8, as notebook 6 does: integers, and a
     scale for each row. The head's matrix is the embedding's, transposed: it is stored once.
     """
+    import onnx
+
     matrices = {}
     for weights in list(graph.initializer):  # a copy, because some are removed
         matrix = onnx.numpy_helper.to_array(weights)
@@ -84,6 +82,8 @@ def main():
     vocabulary = asked.preset / "assets" / "tokenizer" / "vocabulary.txt"
     if not vocabulary.exists():
         parser.error(f"{asked.preset} is no preset: it has no {vocabulary.name}")
+    import onnx
+
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "model.onnx")
         export(asked.preset, path)

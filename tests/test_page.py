@@ -7,11 +7,13 @@ import subprocess
 import urllib.error
 import urllib.request
 
+import keras
 import numpy as np
+import onnxruntime
 import pytest
 
-from conftest import start_python
-from helpers import normalization, profiles, showing, wordpieces
+from conftest import run_python, start_python
+from helpers import kerashub, normalization, profiles, records, showing, wordpieces
 
 GUESSES = json.loads((showing.PAGE / "guesses.json").read_text("utf-8"))
 SENTENCES = [sentence["text"] for sentence in GUESSES["sentences"]]
@@ -112,3 +114,41 @@ def test_a_port_that_is_taken_is_named():
     assert process.returncode == 1
     assert printed.startswith(f"Port {port} can't be used")
     assert printed.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_encoders_that_come_along_guess_what_the_page_says():
+    profile = profiles.load_profile("evening")
+    for step in (250, 1000, 5000):
+        preset = str(records.ENCODERS / f"evening-{step:04}")
+        masked_lm = kerashub.MaskedLM.from_preset(preset, dtype="float32", compile=False)
+        vocabulary = masked_lm.preprocessor.tokenizer.get_vocabulary()
+        moment = GUESSES["steps"].index(step)
+        for sentence in GUESSES["sentences"]:
+            before, after = wordpieces.tokenize(
+                sentence["text"].split("[MASK]"), vocabulary, profile
+            )
+            token_ids = np.array([[*before, normalization.MASK, *after]])
+            place = np.array([[len(before)]])
+            logits = masked_lm({"token_ids": token_ids, "mask_positions": place})
+            probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))[0, 0]
+            for word, share in sentence["guesses"][moment]:
+                # These weights are in float16.
+                assert abs(probabilities[vocabulary.index(word)] - share) < 0.01
+
+
+@pytest.mark.slow
+def test_the_onnx_file_is_the_encoder_that_comes_along(tmp_path):
+    preset = records.ENCODERS / "evening-5000"
+    run_python("scripts/to_onnx.py", preset, tmp_path / "encoder.onnx")
+    features = {
+        "token_ids": np.array([[5, 600, normalization.MASK, 7000]], "int32"),
+        "mask_positions": np.array([[2]], "int32"),
+    }
+    answers = []
+    for folder in (tmp_path, showing.PAGE):
+        session = onnxruntime.InferenceSession(folder / "encoder.onnx")
+        answers.append(session.run(None, features)[0])
+    assert np.abs(answers[0] - answers[1]).max() < 1e-5
+    vocabulary = (showing.PAGE / "vocabulary.txt").read_bytes()
+    assert (tmp_path / "vocabulary.txt").read_bytes() == vocabulary

@@ -507,7 +507,17 @@ def test_documented_commands_work(folder, tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "program", ["classify", "serve", "pretrain", "share", "tokenize_corpus"]
+    "program",
+    [
+        "classify",
+        "demo",
+        "first_page",
+        "pretrain",
+        "serve",
+        "share",
+        "to_onnx",
+        "tokenize_corpus",
+    ],
 )
 def test_help_is_the_manual(program, tmp_path):
     """From any folder, and without Keras, which would take seconds."""
