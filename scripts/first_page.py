@@ -5,8 +5,8 @@
 
 Reads the sentences in helpers/page/guesses.json, and writes the guesses beside them: those
 of counts of both neighbours, of the untrained encoder, and of the weights that were kept
-after these steps. The words of the page about a sentence are written by hand. Some guesses are
-drawn for README.md, as `notebooks/guesses.png`.
+after these steps. (What the page says about a sentence is written by hand.) Draws some of
+them for README.md, as notebooks/guesses.png.
 """
 
 import argparse
