@@ -26,8 +26,8 @@ FRONT = "book/first_page.html"
 
 # Each page is tested in both widths and both colour schemes, and one of each kind in all
 # four combinations.
-WIDE, NARROW = (1280, "light"), (390, "dark")
-OTHERS = (1280, "dark"), (390, "light")
+WIDE, NARROW = (1600, "light"), (360, "dark")
+OTHERS = (1600, "dark"), (360, "light")
 OF_EACH_KIND = [
     FRONT,
     "README.html",

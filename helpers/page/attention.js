@@ -1,15 +1,9 @@
 // Where a token looks: a sentence whose tokens are filled as high as their weights are.
 function draw(element, data) {
-  const choice = make("select");
-  for (const name of data.heads) choice.append(make("option", {}, name));
+  const choice = make("select", {}, ...data.heads.map((name) => make("option", {}, name)));
   choice.selectedIndex = data.head;
-  const sentence = make("div", { class: "sentence", role: "group" });
-  sentence.setAttribute("aria-label", "tokens");
   const shares = data.tokens.map(() => make("small"));
-  const buttons = data.tokens.map((token, at) =>
-    make("button", { type: "button" }, make("span", {}, token), " ", shares[at]),
-  );
-  sentence.append(...buttons);
+  const buttons = data.tokens.map((word, at) => make("button", {}, word, " ", shares[at]));
   const said = make("p", { "aria-live": "polite" });
 
   let from = data.start;
@@ -28,26 +22,23 @@ function draw(element, data) {
     const parts = largest.map((to) => `${data.tokens[to]} ${percent(weights[to])}`);
     said.textContent = `${data.tokens[from]} looks mostly at: ${parts.join(" · ")}`;
   }
-
-  const steps = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
-  const last = buttons.length - 1;
-  for (const [index, button] of buttons.entries()) {
-    button.onclick = () => show(index);
-    button.onfocus = () => show(index);
-    button.onpointerenter = () => show(index);
-    button.onkeydown = (event) => {
-      let next = Math.min(Math.max(index + steps[event.key], 0), last);
-      if (event.key === "Home") next = 0;
-      if (event.key === "End") next = last;
-      if (Number.isNaN(next)) return;
-      event.preventDefault();
-      buttons[next].focus();
-    };
-  }
   choice.onchange = () => show(from);
 
+  const steps = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+  for (const [index, button] of buttons.entries()) {
+    button.onclick = button.onfocus = button.onpointerenter = () => show(index);
+    button.onkeydown = (event) => {
+      const ends = { Home: buttons[0], End: buttons.at(-1) };
+      const next = ends[event.key] ?? buttons[index + steps[event.key]];
+      if (!next) return;
+      event.preventDefault();
+      next.focus();
+    };
+  }
+
   const label = make("label", {}, "Head: ", choice);
-  const how = make("span", {}, "Point at a token, or press the arrow keys.");
-  fill(element, "attention", make("div", { class: "choice" }, label, how), sentence, said);
+  const how = make("p", {}, label, " Point at a token, or press the arrow keys.");
+  const sentence = make("div", { role: "group", "aria-label": "tokens" }, ...buttons);
+  fill(element, "attention", how, sentence, said);
   show(from);
 }

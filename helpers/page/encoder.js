@@ -1,6 +1,6 @@
 // Asks the encoder for any sentence, in the reader's browser: the word pieces of
 // helpers/normalization.py and WordPiece, then encoder.onnx, run by onnxruntime-web.
-const PAD = 0, UNK = 1, MASK = 4;
+const UNK = 1, MASK = 4;
 const LONGEST = 64; // the row length of pretraining
 const near = path => new URL(path, import.meta.url).href;
 
@@ -12,11 +12,11 @@ const ALONE = new RegExp(`[\\p{P}\\p{S}${HAN}\\u{1F000}-\\u{1FAFF}]`, "gu");
 const LONG = /[\x21-\u07FF]{25,50}|\S{25}/gu;
 
 // JavaScript has no case folding; lower case differs from it in these letters.
-const FOLDED = {"\u00DF": "ss", "\u03C2": "\u03C3", "\u017F": "s"};
+const FOLDED = {ß: "ss", ς: "σ", ſ: "s"};
 
 export function words(text) {
   let cleaned = text.replace(BLANK, " ").replace(INVISIBLE, "").normalize("NFKC");
-  cleaned = cleaned.toLowerCase().replace(/[\u00DF\u03C2\u017F]/gu, letter => FOLDED[letter]);
+  cleaned = cleaned.toLowerCase().replace(/[ßςſ]/gu, letter => FOLDED[letter]);
   cleaned = cleaned.normalize("NFD").replace(ACCENT, "").normalize("NFC");
   cleaned = cleaned.replace(BLANK, " ").replace(INVISIBLE, "");
   cleaned = cleaned.replace(ALONE, " $& ").replace(LONG, "$& ");
@@ -48,29 +48,29 @@ export function tokenize(sentence, ids) {
 // Loads runtime, model and vocabulary: a function from a sentence to the likeliest words
 // of each blank, `[[[word, probability], ...], ...]`.
 export async function load() {
-  const ort = await import(near("ort/ort.wasm.min.mjs"));
+  const ort = await import(near("ort/ort.wasm.min.mjs")).catch(() => {
+    throw new Error("This copy of the page has no runtime: see README.md, `make demo`.");
+  });
   ort.env.wasm.wasmPaths = near("ort/");
   ort.env.wasm.numThreads = 1; // more need headers that few servers send
   const listed = await (await fetch(near("vocabulary.txt"))).text();
   const vocabulary = listed.split("\n").filter(piece => piece);
   const ids = new Map(vocabulary.map((piece, id) => [piece, id]));
   const session = await ort.InferenceSession.create(near("encoder.onnx"));
+  const tensor = array => new ort.Tensor("int32", array, [1, array.length]);
   return async (sentence, count = 5) => {
     const tokens = tokenize(sentence, ids);
     const blanks = [...tokens.keys()].filter(place => tokens[place] === MASK);
     if (!blanks.length) throw new Error("Write ___ where a word is missing.");
     if (tokens.length > LONGEST) {
-      throw new Error(`The sentence has ${tokens.length} word pieces, the encoder reads `
-        + `${LONGEST}: shorten it.`);
+      throw new Error(`The sentence has ${tokens.length} word pieces; ${LONGEST} fit.`);
     }
-    const tensor = array => new ort.Tensor("int32", Int32Array.from(array), [1, array.length]);
     const feeds = {token_ids: tensor(tokens), mask_positions: tensor(blanks)};
-    const output = Object.values(await session.run(feeds))[0].data;
+    const [{data}] = Object.values(await session.run(feeds));
     return blanks.map((_, blank) => {
-      const size = vocabulary.length;
-      const shares = [...output.subarray(blank * size, (blank + 1) * size).entries()];
-      shares.sort((one, other) => other[1] - one[1]);
-      return shares.slice(0, count).map(([id, share]) => [vocabulary[id], share]);
+      const shares = data.subarray(blank * ids.size, (blank + 1) * ids.size);
+      const order = [...shares.keys()].sort((one, other) => shares[other] - shares[one]);
+      return order.slice(0, count).map(id => [vocabulary[id], shares[id]]);
     });
   };
 }
