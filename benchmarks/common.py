@@ -37,13 +37,16 @@ def versions(*packages):
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
 
 
-def run_series(numbers, settings, folder, **options):
-    """Runs notebooks with the profile `sample` and these settings; results and executed
-    notebooks go into `folder`/sample. Options are those of `subprocess.run`."""
+def run_series(numbers, settings, folder, appendix=False, **options):
+    """Runs notebooks, and the appendix if wanted, with the profile `sample` and these
+    settings; results and executed notebooks go into `folder`/sample. Options are those of
+    `subprocess.run`."""
     command = [sys.executable, "scripts/series.py", "sample", json.dumps(settings)]
     command.append(f"{folder}/sample")
     for number in numbers:
         command += sorted((REPOSITORY / "notebooks").glob(f"0{number}_*.ipynb"))
+    if appendix:
+        command += sorted((REPOSITORY / "notebooks").glob("appendix_*.ipynb"))
     subprocess.run(command, cwd=REPOSITORY, check=True, **options)
 
 

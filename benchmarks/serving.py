@@ -1,4 +1,5 @@
-"""The classifier of notebook 6 in Keras, ONNX and int8, beside a ready-made encoder.
+"""The classifier in Keras, ONNX and int8, as notebook 6 and its appendix leave it, beside a
+ready-made encoder.
 
     python benchmarks/serving.py artifacts/sample/classifier
 

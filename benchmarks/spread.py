@@ -4,10 +4,11 @@
     python benchmarks/spread.py seed_1       # one of them
     python benchmarks/spread.py whole --values artifacts/outputs/findings.jsonl
 
-A variant executes notebooks 1 to 6 with the profile `sample`. benchmarks/findings.csv has a
-row for each finding and a column for each variant; the columns of variants that are not
-measured again are kept. `--values` takes what such a run, as that of `make outputs`, has
-collected. tests/test_findings.py compares the notebooks' bounds with the table.
+A variant executes notebooks 1 to 6 and the appendix with the profile `sample`.
+benchmarks/findings.csv has a row for each finding and a column for each variant; the
+columns of variants that are not measured again are kept. `--values` takes what such a run,
+as that of `make outputs`, has collected. tests/test_findings.py compares the notebooks'
+bounds with the table.
 """
 
 import argparse
@@ -58,6 +59,7 @@ def measure(variant):
             range(1, 7),
             settings,
             folder,
+            appendix=True,
             env=os.environ | results | variables,
             preexec_fn=one_core if alone else None,
         )
@@ -65,11 +67,12 @@ def measure(variant):
 
 
 def read(path, variant):
-    """The values of findings that notebooks have collected: a Series by name."""
+    """The values of findings that notebooks have collected, without those of solutions: a
+    Series by name."""
     values = {}
     for line in path.read_text("utf-8").splitlines():
         finding = json.loads(line)
-        if finding["finding"][0].isdigit():  # of a lesson, not of solutions
+        if not finding["finding"].startswith("solutions"):
             values[finding["finding"]] = finding["value"]
     return pd.Series(values, name=variant)
 

@@ -1,7 +1,8 @@
-"""The encoders of the series as KerasHub models that take text, as built in notebook 6.
+"""The encoders of the series as KerasHub models that take text.
 
-A preset contains no code: notebook 6 copies this module, `models` and `normalization`, and
-nothing else, into the folder of the preset.
+Notebook 6 uses these classes, and its appendix writes them out. A preset contains no code:
+the notebook copies this module, `models` and `normalization`, and nothing else, into its
+folder.
 """
 
 import keras

@@ -153,7 +153,7 @@ def read_preprocessing(profile):
 
 
 def pretraining_settings(profile):
-    """The settings on which an encoder and its vocabulary depend: a dict, as JSON has it."""
+    """The settings that decide an encoder and its vocabulary: a dict, as JSON has it."""
     names = set(f"{profiles.DEPENDS[2]} {profiles.DEPENDS[3]}".split())
     names.remove("sentence_lengths")  # which decide the size of a classic encoder only
     settings = {name: getattr(profile, name) for name in sorted(names)}

@@ -79,6 +79,8 @@ class Classifier:
             self.check()
         except FileNotFoundError as error:
             advice = "give the folder `classifier` that notebook 6 leaves"
+            if model != "model.onnx":
+                advice += ", to which its appendix adds model_int8.onnx"
             raise ValueError(f"There is no {path}: {advice}.") from error
         except KeyError as error:
             raise ValueError(
@@ -185,7 +187,8 @@ def add_model(parser):
         "model",
         nargs="?",
         default="model.onnx",
-        help="file name of the model (default: %(default)s; model_int8.onnx is smaller)",
+        help="file name of the model (default: %(default)s; model_int8.onnx, "
+        "which the appendix of notebook 6 makes, is smaller)",
     )
 
 

@@ -40,8 +40,9 @@ def export(preset, path):
 
 
 def to_int8(graph):
-    """Stores the matrices of an ONNX graph in int8, as notebook 6 does: integers, and a
-    scale for each row. The head's matrix is the embedding's, transposed: it is stored once.
+    """Stores the matrices of an ONNX graph in int8, as the appendix of notebook 6 does:
+    integers, and a scale for each row. Unlike there, small matrices stay in float32. The
+    head's matrix is the embedding's, transposed: it is stored once.
     """
     import onnx
 

@@ -19,7 +19,8 @@ import pytest  # noqa: E402
 from helpers import corpora, packing, profiles, wordpieces  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
+APPENDICES = sorted((REPOSITORY / "notebooks").glob("appendix_*.ipynb"))
 SOLUTIONS = sorted((REPOSITORY / "notebooks" / "solutions").glob("*.ipynb"))
 
 # Parts of the files that `guide` and `full` download; not part of the repository.

@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS, plain
+from conftest import APPENDICES, NOTEBOOKS, REPOSITORY, SOLUTIONS, plain
 from helpers.findings import finding
 
 
@@ -56,8 +56,10 @@ def findings_of(path):
 
 def test_each_finding_has_a_name_of_its_own_and_says_its_notebook():
     names = []
-    for path in [*NOTEBOOKS, *SOLUTIONS]:
-        prefix = f"{int(path.stem[:2])}: "
+    for path in [*NOTEBOOKS, *APPENDICES, *SOLUTIONS]:
+        prefix = "appendix: "
+        if path not in APPENDICES:
+            prefix = f"{int(path.stem[:2])}: "
         if path in SOLUTIONS:
             prefix = "solutions " + prefix
         for name, low, high, written in findings_of(path):
@@ -72,7 +74,7 @@ def test_bounds_leave_as_much_room_as_what_was_measured_varies():
     measured = pd.read_csv(REPOSITORY / "benchmarks" / "findings.csv", index_col="finding")
     names = set()
     narrow = []
-    for path in NOTEBOOKS:
+    for path in [*NOTEBOOKS, *APPENDICES]:
         for name, low, high, _ in findings_of(path):
             names.add(name)
             lowest, highest = measured.loc[name, ["lowest", "highest"]]

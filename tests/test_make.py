@@ -43,7 +43,7 @@ def make_series(checkout, settings):
     home = {"HOME": str(checkout.parent), "TUTORIAL_ARTIFACTS": "~/own results"}
     options = {"env": os.environ | home | {"SETTINGS": settings}, "cwd": checkout}
     options |= {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    done = subprocess.run(["make", "series", "NOTEBOOKS=tell"], **options)
+    done = subprocess.run(["make", "series", "NOTEBOOKS=tell", "APPENDICES="], **options)
     return done.returncode, done.stdout
 
 

@@ -5,11 +5,13 @@ import re
 import nbformat
 import pytest
 
-from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS
+from conftest import APPENDICES, NOTEBOOKS, REPOSITORY, SOLUTIONS
 from helpers import records
 
+STORED = [*NOTEBOOKS, *APPENDICES, *SOLUTIONS]
 
-@pytest.fixture(params=[*NOTEBOOKS, *SOLUTIONS], ids=lambda p: f"{p.parent.name}-{p.stem}")
+
+@pytest.fixture(params=STORED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def notebook(request):
     return nbformat.read(request.param, as_version=4)
 

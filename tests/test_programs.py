@@ -51,7 +51,7 @@ SENTENCES = [
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the classifier of notebook 6."""
+    """A copy of the classifier of notebook 6, to which its appendix adds an int8 model."""
     assert (LEFT / "06_using_your_encoder.json").exists(), "run `make test-slow` first"
     return shutil.copytree(LEFT / "classifier", tmp_path / "classifier")
 

@@ -10,12 +10,13 @@ import pytest
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
-from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS
+from conftest import APPENDICES, NOTEBOOKS, REPOSITORY, SOLUTIONS
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
 MODULES = {path.stem: path for path in (REPOSITORY / "helpers").glob("*.py")}
 PROGRAMS = [*REPOSITORY.glob("scripts/*.py"), *REPOSITORY.glob("benchmarks/*.py")]
 DOCUMENTS = [REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md")]
+ALL_NOTEBOOKS = [*NOTEBOOKS, *APPENDICES, *SOLUTIONS]
 
 
 def test_pins_are_within_the_bounds_and_complete():
@@ -48,7 +49,7 @@ def test_the_newest_version_is_the_same_everywhere():
 
 def test_nothing_that_runs_code_from_a_file_is_used():
     """Models load in Keras' safe mode, the default, and arrays without pickle."""
-    for path in [*MODULES.values(), *PROGRAMS, *NOTEBOOKS, *SOLUTIONS]:
+    for path in [*MODULES.values(), *PROGRAMS, *ALL_NOTEBOOKS]:
         text = path.read_text("utf-8")
         risk = re.search(r"pickle|safe_mode|joblib|unsafe|\beval\(|\bexec\(", text)
         assert not risk, f"{path.name}: {risk[0]}"
@@ -87,7 +88,7 @@ def test_helpers_are_imported_in_one_direction():
 
 def test_every_function_of_helpers_is_used_elsewhere():
     texts = {}
-    for path in [*MODULES.values(), *PROGRAMS, *NOTEBOOKS, *SOLUTIONS]:
+    for path in [*MODULES.values(), *PROGRAMS, *ALL_NOTEBOOKS]:
         texts[path] = path.read_text("utf-8")
     for module, path in MODULES.items():
         source = texts.pop(path)
@@ -107,7 +108,7 @@ def written():
         pages[REPOSITORY / name] = (REPOSITORY / name).read_text("utf-8")
     for path in [*DOCUMENTS, REPOSITORY / "notebooks" / "glossary.md"]:
         pages[path] = path.read_text("utf-8")
-    for path in [*NOTEBOOKS, *SOLUTIONS]:
+    for path in ALL_NOTEBOOKS:
         cells = nbformat.read(path, as_version=4).cells
         text = [cell.source for cell in cells if cell.cell_type == "markdown"]
         pages[path] = "\n\n".join(text)
@@ -141,7 +142,7 @@ def test_links_lead_somewhere():
             assert not anchor or anchor in anchors(leads, pages[leads]), target
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, *SOLUTIONS, REPOSITORY / "README.md"])
+@pytest.mark.parametrize("path", [*ALL_NOTEBOOKS, REPOSITORY / "README.md"])
 def test_addresses_are_those_of_pyproject(path):
     name = re.escape(PROJECT["urls"]["Repository"].removeprefix("https://github.com/"))
     text = path.read_text("utf-8")

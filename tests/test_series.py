@@ -12,10 +12,12 @@ import pooch
 import pytest
 import yaml
 
-from conftest import NOTEBOOKS, REPOSITORY, finish, run_python, start_python
+from conftest import APPENDICES, NOTEBOOKS, REPOSITORY, finish, run_python, start_python
 from helpers import normalization, profiles, records
 
 pytestmark = pytest.mark.slow
+
+SERIES = [*NOTEBOOKS, *APPENDICES]
 
 # Small widths, batches and numbers of steps
 SMALL = {
@@ -121,7 +123,7 @@ def run_first(folder, program):
     return {"IPYTHONDIR": str(folder)}
 
 
-def start_series(folder, profile, settings, notebooks=NOTEBOOKS, **environment):
+def start_series(folder, profile, settings, notebooks=SERIES, **environment):
     """Starts notebooks in the same way as `make series`."""
     results = folder / "artifacts" / profile
     environment["TUTORIAL_ARTIFACTS"] = str(results.parent)
@@ -129,7 +131,7 @@ def start_series(folder, profile, settings, notebooks=NOTEBOOKS, **environment):
     return start_python(*command, *notebooks, folder=folder, **environment)
 
 
-def run_series(folder, profile, settings, notebooks=NOTEBOOKS, **environment):
+def run_series(folder, profile, settings, notebooks=SERIES, **environment):
     """Runs notebooks in order: what they print. None writes to standard error."""
     process = start_series(folder, profile, settings, notebooks, **environment)
     printed = finish(process, seconds=3600)

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import scipy.special
 
-from conftest import NOTEBOOKS
-from helpers import turns
+from conftest import APPENDICES, NOTEBOOKS
+from helpers import records, turns
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_an_answer_is_judged_and_never_raises(answer, said, capsys):
 def find_turns():
     """The cells to fill in, and the checks below them, by the name of what is asked."""
     found = {}
-    for path in NOTEBOOKS:
+    for path in [*NOTEBOOKS, *APPENDICES]:
         cells = nbformat.read(path, as_version=4).cells
         for cell, following in itertools.pairwise(cells):
             if "turn" in cell.metadata.get("tags", []):
@@ -60,9 +60,11 @@ ANSWERS = {
         "100 * ((preference > 0) == is_second).mean()",
         "100 * (preference > 0).mean()",
     ),
+    "forecast": ("3.43", "3.8"),  # on the line
     "mean_by_hand": ("token_vectors[:2].mean(axis=0)", "token_vectors.mean(axis=0)"),
     "points_ahead": ("100 * (first - second)[drawn].mean()", "25"),
     "softened_by_hand": ("scipy.special.softmax([0.5, 1.5])", "[0.3, 0.7]"),
+    "added_by_hand": ("8 * (1000 + 1000)", "8 * 1000 * 1000"),
     "operations_by_hand": ("6 * 3e6 * 64 * 32", "6 * 3e6 * 32"),
     "reached_by_hand": ("100 * BANDWIDTH / 1e12", "PEAK / 1e12"),
 }
@@ -81,6 +83,7 @@ ABOVE = {
     "PRONOUN": "pronoun",
     "asked": {"pronoun": (None, None, IS_SECOND, {"pretrained": IS_SECOND - 0.5}, None)},
     "right": pd.DataFrame({"p or r or o or n or o or u or n": {"pretrained": 100.0}}),
+    "FOLDER": records.ENCODERS,
     "PEAK": 197e12,
     "BANDWIDTH": 819e9,
 }

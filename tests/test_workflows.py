@@ -8,7 +8,7 @@ import tomllib
 import pytest
 import yaml
 
-from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS, run_python
+from conftest import APPENDICES, NOTEBOOKS, REPOSITORY, SOLUTIONS, run_python
 
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 
@@ -101,7 +101,8 @@ def newest(origin, form):
 def check_links(folder, name, former):
     """All links lead to the repository of this name, and none to the former one."""
     paths = ["pyproject.toml", "README.md"]
-    paths += [path.relative_to(REPOSITORY) for path in [*NOTEBOOKS, *SOLUTIONS]]
+    for path in [*NOTEBOOKS, *APPENDICES, *SOLUTIONS]:
+        paths.append(path.relative_to(REPOSITORY))
     for path in paths:
         text = (folder / path).read_text("utf-8")
         assert f"/{name}" in text, path

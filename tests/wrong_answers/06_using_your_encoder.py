@@ -12,16 +12,7 @@ def surest(sentences):
     return sentences[place], classifier.classes[best], float(logits[place, best])
 
 
-# %% 2: a correction is taken for another matrix of the same size
-def lora_weights(encoder, rank):
-    added = 0
-    for weight in encoder.weights:
-        if weight.path.endswith("/kernel") and weight.path.split("/")[-2] in LAYERS:
-            added += rank * math.prod(weight.shape)
-    return added
-
-
-# %% 3: sums, whose length depends on that of the text, compared by their product
+# %% 2: sums, whose length depends on that of the text, compared by their product
 def sums(sentences):
     token_ids = wordpieces.tokenize(sentences, vocabulary, profile)
     return np.stack([counted[ids].sum(axis=0) for ids in token_ids])
@@ -31,7 +22,7 @@ products = np.matmul(sums(first_halves), sums(second_halves).T)
 share = 100 * ((products > np.diag(products)[:, None]).sum(axis=1) < 10).mean()
 
 
-# %% 4: damage that goes unnoticed
+# %% 3: damage that goes unnoticed
 def damage(folder):
     path = folder / "assets" / "tokenizer" / "vocabulary.txt"
     pieces = path.read_text("utf-8").split("\n")
@@ -39,7 +30,7 @@ def damage(folder):
     path.write_text("\n".join(pieces), "utf-8")
 
 
-# %% 5: padded with an id that is not [PAD]
+# %% 4: padded with an id that is not [PAD]
 def answer(sentences):
     token_ids = [encoding.ids or unknown for encoding in tokenizer.encode_batch(sentences)]
     rows = np.ones((len(token_ids), max(map(len, token_ids))), "int32")
