@@ -23,7 +23,7 @@ DRAWN = "special", "actress", "brothers", "loved it", "fall in", "not bad"
 
 
 def draw(page):
-    """Draws the likeliest guess at each time for some of the sentences."""
+    """Draws the likeliest guess for some of the sentences, from the third time on."""
     import matplotlib.pyplot as plt
 
     from helpers import plots  # noqa: F401  (its style)
@@ -31,12 +31,12 @@ def draw(page):
     drawn = []
     for part in DRAWN:
         drawn += [each for each in page["sentences"] if part in each["text"]][:1]
-    figure, axis = plt.subplots(figsize=(13, 2.9))
+    figure, axis = plt.subplots(figsize=(10, 2.6))
     for row, sentence in enumerate(drawn):
         axis.text(
             -0.6, row, sentence["text"].replace("[MASK]", "___"), ha="right", va="center"
         )
-        columns = [sentence["counts"], *sentence["guesses"]]
+        columns = [sentence["counts"], *sentence["guesses"][2:]]
         for column, ((word, share), *_) in enumerate(columns):
             is_right = word in sentence["right"]
             axis.text(
@@ -48,8 +48,9 @@ def draw(page):
                 color="#0072B2" if is_right else "grey",
                 weight="bold" if is_right else "normal",
             )
-    axis.set(xlim=(-0.5, len(page["times"]) + 0.5), ylim=(len(drawn) - 0.5, -0.5))
-    axis.set_xticks(range(len(page["times"]) + 1), ["neighbours", *page["times"]])
+    heads = ["neighbours", *page["times"][2:]]
+    axis.set(xlim=(-0.5, len(heads) - 0.5), ylim=(len(drawn) - 0.5, -0.5))
+    axis.set_xticks(range(len(heads)), heads)
     axis.xaxis.tick_top()
     axis.set_yticks([])
     axis.spines[:].set_visible(False)
