@@ -27,11 +27,13 @@ ARTIFACTS := $(or $(patsubst ~/%,$(HOME)/%,$(TUTORIAL_ARTIFACTS)),$(CURDIR)/arti
 # faults. Only the C library of Linux reads this.
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: demo tutorial series test test-slow test-weekly book lab outputs colab torch clean
+.PHONY: demo runtime tutorial series test test-slow test-weekly book lab outputs colab torch clean
 
 # With npm, the page can run the encoder in the browser. Without it, it shows what is stored.
-demo:
+runtime:
 	@command -v npm > /dev/null && $(MAKE) --no-print-directory $(RUNTIME)/installed || true
+
+demo: runtime
 	@$(PYTHON) scripts/demo.py $(PORT)
 
 tutorial: $(INSTALLED)
@@ -65,11 +67,10 @@ test-weekly: $(INSTALLED)
 
 # Builds artifacts/book/_build/html from the stored outputs, without executing anything; any
 # warning is an error. The pages of `helpers` are written to api/, and removed again.
-book: $(BOOK)/installed
+book: $(BOOK)/installed runtime
 	rm -rf artifacts/book api
 	$(BOOK)/bin/jupyter-book build . --config book/_config.yml --toc book/_toc.yml \
 		--path-output artifacts/book --warningiserror --keep-going --quiet
-	@command -v npm > /dev/null && $(MAKE) --no-print-directory $(RUNTIME)/installed || true
 	if [ -d $(RUNTIME) ]; then mkdir artifacts/book/_build/html/_static/ort && cd $(RUNTIME)/onnxruntime-web/dist && \
 		cp ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wasm \
 		$(CURDIR)/artifacts/book/_build/html/_static/ort; fi

@@ -24,6 +24,7 @@ import zipfile
 import common
 import numpy as np
 import pandas as pd
+import scipy.special
 
 import helpers
 from helpers import profiles
@@ -153,9 +154,8 @@ def masked_scores(model, sentences, goes_on):
         features = {"token_ids": rows[part], "mask_positions": places[part]}
         logits = keras.ops.convert_to_numpy(model.predict_on_batch(features))[:, 0]
         chosen = np.array(answers[part] + [0] * (BATCH - len(answers[part])))
-        largest = logits.max(axis=1)
-        norm = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))
-        scores.append(logits[np.arange(BATCH), chosen] - norm)
+        log_probs = scipy.special.log_softmax(logits, axis=1)
+        scores.append(log_probs[np.arange(BATCH), chosen])
     scores = np.concatenate(scores)[: len(owners)]
     return np.bincount(owners, scores, minlength=len(sentences))
 
@@ -164,7 +164,7 @@ def load_models(asked):
     """The models to ask: pairs of a name and a pretraining model."""
     import keras
 
-    from helpers import kerashub, models, packing, records
+    from helpers import models, packing, presets, records
 
     if asked:
         profile = profiles.load_profile()
@@ -178,13 +178,8 @@ def load_models(asked):
         records.read_record(profile, 3)
         model.load_weights(records.path(profile, "pretraining.weights.h5"))
         yield "sample", model
-    for folder in sorted(records.ENCODERS.iterdir()):
-        masked_lm = kerashub.MaskedLM.from_preset(
-            str(folder), dtype="float32", compile=False
-        )
-        size = masked_lm.backbone.vocabulary_size
-        model = models.build_pretraining_model(masked_lm.backbone, np.zeros(size))
-        model.set_weights(masked_lm.get_weights())
+    for folder in sorted(presets.ENCODERS.iterdir()):
+        model, _ = presets.load(folder)
         yield folder.name, model
 
 
@@ -197,7 +192,7 @@ def main():
     asked = parser.parse_args()
     helpers.choose_backend("jax")
 
-    from helpers import records, wordpieces
+    from helpers import agreement, records, wordpieces
     from helpers.normalization import SEP
 
     profile = profiles.load_profile()
@@ -212,7 +207,7 @@ def main():
     def judge(name, scores):
         """Adds a column: where the right sentence has the higher score."""
         good, bad = np.split(np.asarray(scores), 2)
-        pairs[name] = 100 * np.where(good == bad, 0.5, good > bad)
+        pairs[name] = 100 * agreement.is_right(good - bad, True)
 
     before = time.perf_counter()
     grams = KneserNey(np.asarray(rows).ravel(), len(vocabulary))

@@ -9,10 +9,8 @@ import sys
 import numpy as np
 import onnxruntime
 import pytest
-from playwright.sync_api import sync_playwright
+import test_pages
 from test_pages import (
-    CHROMIUM,
-    FLAGS,
     OVERFLOWING,
     REPOSITORY,
     look_at,
@@ -21,6 +19,7 @@ from test_pages import (
 )
 
 pytestmark = needs_browser
+browser = test_pages.browser  # a fixture
 
 PAGE = REPOSITORY / "helpers" / "page"
 RUNTIME = REPOSITORY / "book" / "node_modules" / "onnxruntime-web" / "dist"
@@ -39,14 +38,11 @@ ASK = """async sentence => {
 
 
 @pytest.fixture(scope="module")
-def open_page():
+def open_page(browser):
     command = [sys.executable, REPOSITORY / "scripts" / "demo.py", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     address = server.stdout.readline().split()[0]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield functools.partial(look_at, browser, address)
-        browser.close()
+    yield functools.partial(look_at, browser, address)
     server.terminate()
     server.wait()
 

@@ -5,10 +5,8 @@ import importlib.util
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
+import test_pages
 from test_pages import (
-    CHROMIUM,
-    FLAGS,
     OVERFLOWING,
     REPOSITORY,
     look_at,
@@ -17,6 +15,7 @@ from test_pages import (
 )
 
 pytestmark = needs_browser
+browser = test_pages.browser  # a fixture
 
 # Alone: the package needs what isn't in the environment of the web site.
 path = REPOSITORY / "helpers" / "showing.py"
@@ -57,11 +56,8 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def open_page(address):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield functools.partial(look_at, browser, address)
-        browser.close()
+def open_page(address, browser):
+    return functools.partial(look_at, browser, address)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import tempfile
 import numpy as np
 import pooch
 
-from helpers import corpora, kerashub, packing, profiles, storage, wordpieces
+from helpers import corpora, packing, profiles, storage, wordpieces
 
 NOTEBOOKS = {
     1: "01_setup_and_baseline",
@@ -25,9 +25,6 @@ NOTEBOOKS = {
     6: "06_using_your_encoder",
     7: "07_scaling_out",
 }
-
-# Those that come along, made by scripts/share.py.
-ENCODERS = pathlib.Path(__file__).with_name("encoders")
 
 # The earlier records that each notebook reads.
 READS = {
@@ -150,42 +147,3 @@ def read_preprocessing(profile):
         rows = shutil.copy(rows, folder)
     rows, validation_rows, _ = packing.open_rows(profile, rows)
     return vocabulary, vectors, rows, validation_rows
-
-
-def pretraining_settings(profile):
-    """The settings that decide an encoder and its vocabulary: a dict, as JSON has it."""
-    names = set(f"{profiles.DEPENDS[2]} {profiles.DEPENDS[3]}".split())
-    names.remove("sentence_lengths")  # which decide the size of a classic encoder only
-    settings = {name: getattr(profile, name) for name in sorted(names)}
-    return json.loads(json.dumps(settings))
-
-
-def take_encoder(profile, vocabulary, saved):
-    """Makes a checkpoint of an encoder that comes along, as if it had been trained here.
-
-    Args:
-        profile: a `Profile`.
-        vocabulary: list of strings.
-        saved: a `Checkpoint`.
-
-    Returns:
-        Whether there is one that was trained with these settings and this vocabulary, and
-        no checkpoint of one's own.
-    """
-    if saved.path.exists():
-        return False
-    for path in ENCODERS.glob("*/training.json"):
-        training = json.loads(path.read_text("utf-8"))
-        if training["settings"] != pretraining_settings(profile):
-            continue
-        masked_lm = kerashub.MaskedLM.from_preset(
-            str(path.parent), dtype="float32", compile=False
-        )
-        tokenizer = masked_lm.preprocessor.tokenizer
-        if tokenizer.get_vocabulary() == list(vocabulary):
-            saved.model.set_weights(masked_lm.get_weights())
-            saved.history = training["history"]
-            saved.seconds = training["seconds"]
-            saved.save(training["epoch"])
-            return True
-    return False

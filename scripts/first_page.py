@@ -26,7 +26,7 @@ def draw(page):
     """Draws the likeliest guess for some of the sentences, from the third time on."""
     import matplotlib.pyplot as plt
 
-    from helpers import plots  # noqa: F401  (its style)
+    from helpers import plots
 
     drawn = []
     for part in DRAWN:
@@ -45,7 +45,7 @@ def draw(page):
                 f"{word} {100 * share:.0f} %",
                 ha="center",
                 va="center",
-                color="#0072B2" if is_right else "grey",
+                color=plots.MODELS["pretrained"] if is_right else "grey",
                 weight="bold" if is_right else "normal",
             )
     heads = ["neighbours", *page["times"][2:]]

@@ -38,7 +38,7 @@ def main():
 
     import numpy as np
 
-    from helpers import kerashub, models, records, wordpieces
+    from helpers import kerashub, models, presets, records, wordpieces
 
     name = "pretraining.weights.h5"
     if asked.step:
@@ -63,10 +63,10 @@ def main():
     checkpoint = records.path(profile, "pretraining.npz")
     is_last = asked.step in (None, profile.pretraining_steps)
     if is_last and checkpoint.exists():
-        # With it, notebook 3 takes the encoder as trained (`records.take_encoder`).
+        # With it, notebook 3 takes the encoder as trained (`presets.take_encoder`).
         with np.load(checkpoint) as file:
             saved = json.loads(str(file["saved"]))
-        saved["settings"] = records.pretraining_settings(profile)
+        saved["settings"] = presets.pretraining_settings(profile)
         (asked.folder / "training.json").write_text(json.dumps(saved) + "\n", "utf-8")
     steps = asked.step or profile.pretraining_steps
     settings = json.dumps(profiles.settings(profile), indent=1)

@@ -27,12 +27,9 @@ def export(preset, path):
 
     import keras
 
-    from helpers import kerashub, models
+    from helpers import presets
 
-    masked_lm = kerashub.MaskedLM.from_preset(str(preset), dtype="float32", compile=False)
-    unknown = np.zeros(masked_lm.backbone.vocabulary_size, "float32")
-    model = models.build_pretraining_model(masked_lm.backbone, unknown)
-    model.set_weights(masked_lm.get_weights())
+    model, _ = presets.load(preset)
     asked = keras.Model(model.input, keras.ops.softmax(model.output))
     token_ids = np.zeros((1, 8), "int32")
     asked({"token_ids": token_ids, "mask_positions": token_ids[:, :1]})

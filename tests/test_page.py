@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 
 from conftest import run_python, start_python
-from helpers import kerashub, normalization, profiles, records, showing, wordpieces
+from helpers import normalization, presets, profiles, showing, wordpieces
 
 GUESSES = json.loads((showing.PAGE / "guesses.json").read_text("utf-8"))
 SENTENCES = [sentence["text"] for sentence in GUESSES["sentences"]]
@@ -120,9 +120,7 @@ def test_a_port_that_is_taken_is_named():
 def test_the_encoders_that_come_along_guess_what_the_page_says():
     profile = profiles.load_profile("evening")
     for step in (250, 1000, 5000):
-        preset = str(records.ENCODERS / f"evening-{step:04}")
-        masked_lm = kerashub.MaskedLM.from_preset(preset, dtype="float32", compile=False)
-        vocabulary = masked_lm.preprocessor.tokenizer.get_vocabulary()
+        model, vocabulary = presets.load(presets.ENCODERS / f"evening-{step:04}")
         moment = GUESSES["steps"].index(step)
         for sentence in GUESSES["sentences"]:
             before, after = wordpieces.tokenize(
@@ -130,7 +128,7 @@ def test_the_encoders_that_come_along_guess_what_the_page_says():
             )
             token_ids = np.array([[*before, normalization.MASK, *after]])
             place = np.array([[len(before)]])
-            logits = masked_lm({"token_ids": token_ids, "mask_positions": place})
+            logits = model({"token_ids": token_ids, "mask_positions": place})
             probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))[0, 0]
             for word, share in sentence["guesses"][moment]:
                 # These weights are in float16.
@@ -139,7 +137,7 @@ def test_the_encoders_that_come_along_guess_what_the_page_says():
 
 @pytest.mark.slow
 def test_the_onnx_file_is_the_encoder_that_comes_along(tmp_path):
-    preset = records.ENCODERS / "evening-5000"
+    preset = presets.ENCODERS / "evening-5000"
     run_python("scripts/to_onnx.py", preset, tmp_path / "encoder.onnx")
     features = {
         "token_ids": np.array([[5, 600, normalization.MASK, 7000]], "int32"),

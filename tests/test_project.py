@@ -62,7 +62,7 @@ LAYERS = (
     "checkpoints counting masking models tables wordpieces",
     "baselines kerashub packing pretraining tasks",
     "agreement finetuning",
-    "hardware records",
+    "hardware presets records",
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 from helpers import (
     checkpoints,
     packing,
+    presets,
     pretraining,
     profiles,
     records,
@@ -106,21 +107,21 @@ def test_what_notebook_2_leaves_is_read(
 
 def test_an_encoder_that_comes_along_is_taken_once(artifacts):
     evening = profiles.load_profile("evening")
-    preset = records.ENCODERS / "evening-5000"
+    preset = presets.ENCODERS / "evening-5000"
     vocabulary = wordpieces.read_vocabulary(
         preset / "assets" / "tokenizer" / "vocabulary.txt"
     )
     model = pretraining.pretraining_model(evening, 5000, np.zeros(len(vocabulary)))
     saved = checkpoints.Checkpoint(model, artifacts / "pretraining.npz", {})
     other_text = [*vocabulary[:-1], "another"]
-    assert not records.take_encoder(evening, other_text, saved)
+    assert not presets.take_encoder(evening, other_text, saved)
     other_seed = dataclasses.replace(evening, seed=1)
-    assert not records.take_encoder(other_seed, vocabulary, saved)
+    assert not presets.take_encoder(other_seed, vocabulary, saved)
     assert not saved.path.exists()
-    assert records.take_encoder(evening, vocabulary, saved)
+    assert presets.take_encoder(evening, vocabulary, saved)
     taken = model.get_weights()
     assert saved.restore() == 100
     for before, after in zip(taken, model.get_weights(), strict=True):
         assert np.array_equal(before, after)
     # The reader's own checkpoint, from now on.
-    assert not records.take_encoder(evening, vocabulary, saved)
+    assert not presets.take_encoder(evening, vocabulary, saved)

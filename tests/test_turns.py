@@ -12,7 +12,7 @@ import pytest
 import scipy.special
 
 from conftest import APPENDICES, NOTEBOOKS
-from helpers import records, turns
+from helpers import presets, turns
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ ABOVE = {
     "PRONOUN": "pronoun",
     "asked": {"pronoun": (None, None, IS_SECOND, {"pretrained": IS_SECOND - 0.5}, None)},
     "right": pd.DataFrame({"p or r or o or n or o or u or n": {"pretrained": 100.0}}),
-    "FOLDER": records.ENCODERS,
+    "FOLDER": presets.ENCODERS,
     "PEAK": 197e12,
     "BANDWIDTH": 819e9,
 }
