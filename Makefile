@@ -20,7 +20,8 @@ BOOK := .venv-book
 RUNTIME := book/node_modules
 NOTEBOOKS := 01_setup_and_baseline 02_mlm_preprocessing 03_encoder_pretraining \
 	04_what_it_has_learnt 05_fine_tuning 06_using_your_encoder 07_scaling_out
-APPENDICES := appendix_presets_and_sizes
+# No other notebook needs what these compute.
+UNNUMBERED := attention_by_hand appendix_presets_and_sizes
 ARTIFACTS := $(or $(patsubst ~/%,$(HOME)/%,$(TUTORIAL_ARTIFACTS)),$(CURDIR)/artifacts)
 
 # Huge pages for large arrays save a sixth of a pretraining step, otherwise spent on page
@@ -42,7 +43,7 @@ tutorial: $(INSTALLED)
 series:
 	@$(VENV)/bin/python scripts/series.py "$(PROFILE)" "{$$SETTINGS}" \
 		"$(ARTIFACTS)/$(PROFILE)" $(NOTEBOOKS:%=notebooks/%.ipynb) \
-		$(APPENDICES:%=notebooks/%.ipynb)
+		$(UNNUMBERED:%=notebooks/%.ipynb)
 
 # Notebooks run shortened. `make test-slow` compares all of their outputs.
 test: $(INSTALLED)
@@ -93,7 +94,7 @@ outputs: $(INSTALLED)
 		--ClearMetadataPreprocessor.enabled=True \
 		--ClearMetadataPreprocessor.clear_cell_metadata=False \
 		--ClearMetadataPreprocessor.preserve_nb_metadata_mask="{'kernelspec'}" \
-		$(NOTEBOOKS:%=notebooks/%.ipynb) $(APPENDICES:%=notebooks/%.ipynb) \
+		$(NOTEBOOKS:%=notebooks/%.ipynb) $(UNNUMBERED:%=notebooks/%.ipynb) \
 		$(NOTEBOOKS:%=notebooks/solutions/%.ipynb)
 	$(VENV)/bin/python scripts/outputs.py artifacts/outputs/findings.jsonl
 	$(VENV)/bin/ruff format --quiet notebooks

@@ -59,7 +59,7 @@ def pretraining_step(profile):
 
 def finetuning_step(profile):
     """The classifier of notebook 5, with two classes, and a batch for it."""
-    encoder = models.build_encoder(profile, finetuning.FINETUNING_DROPOUT)
+    encoder = models.build_encoder(profile)
     model = models.build_classifier(encoder, 2, finetuning.FINETUNING_DROPOUT)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = dataclasses.replace(profile, optimizer="adamw")

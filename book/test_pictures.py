@@ -146,7 +146,7 @@ def test_attention_by_mouse(page):
 
 
 def numpy_says(to_query, to_key, degrees=0.0, first=0):
-    """Attention and what tokens receive, as tables of texts: see notebook 3."""
+    """Attention and what tokens receive, as tables of texts: see *Attention by hand*."""
     positions = first + np.arange(len(WORDS))
     query = rotate(VECTORS @ to_query, np.deg2rad(degrees) * positions)
     key = rotate(VECTORS @ to_key, np.deg2rad(degrees) * positions)

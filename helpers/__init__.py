@@ -6,13 +6,18 @@
 import atexit
 import contextlib
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 
 from tqdm import tqdm
+
+# How the names of folders begin where JAX keeps compiled programs
+COMPILED = "pretraining-tutorial-compiled-"
 
 # A program that passes its input on to the terminal, unless it ends in a zero.
 SHOW_UNLESS_FINISHED = """
@@ -60,7 +65,8 @@ def choose_backend(default="jax"):
         # Keras gives JAX a new function for every model. The cache lets JAX reuse identical
         # compiled programs, which saves seconds in each run of a comparison. It is deleted
         # with the process: programs compiled on another machine may not run here.
-        folder = tempfile.mkdtemp(prefix="compiled-")
+        _remove_old_folders()
+        folder = tempfile.mkdtemp(prefix=COMPILED)
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
@@ -78,6 +84,15 @@ def choose_backend(default="jax"):
         # TensorFlow then only prepares batches, and must not claim the GPU's memory.
         tf.config.set_visible_devices([], "GPU")
     return backend
+
+
+def _remove_old_folders():
+    """Removes what processes that were killed have left, once it is a day old."""
+    yesterday = time.time() - 24 * 3600
+    for folder in pathlib.Path(tempfile.gettempdir()).glob(f"{COMPILED}*"):
+        with contextlib.suppress(OSError):  # another process may be removing it
+            if folder.stat().st_mtime < yesterday:
+                shutil.rmtree(folder)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse
 from sklearn.linear_model import SGDClassifier
 
-from helpers import counting, models
+from helpers import counting, models, wordpieces
 from helpers.normalization import MASK, PAD, SEP
 
 # The two words of a place: the first goes with a noun in the singular, or with a man.
@@ -65,8 +65,7 @@ def _goes_on(vocabulary):
 def _clues(vocabulary, pairs):
     """-1 for the first word of a pair, 1 for the second, 0 for all else: int8
     `(vocabulary,)`."""
-    first = [pair[0] for pair in pairs]
-    second = [pair[1] for pair in pairs]
+    first, second = np.reshape(pairs, (-1, 2)).T  # also without any pair
     return np.isin(vocabulary, second).astype("int8") - np.isin(vocabulary, first)
 
 
@@ -79,7 +78,7 @@ def gender_clues(vocabulary):
 def counterparts(vocabulary):
     """The token id of *actress* for that of *actor* and so on, both ways, and of all other
     tokens their own: int `(vocabulary,)`."""
-    known = {piece: number for number, piece in enumerate(vocabulary)}
+    known = wordpieces.piece_ids(vocabulary)
     counterpart = np.arange(len(vocabulary))
     for man, woman in _pairs(GENDERED):
         if man in known and woman in known:
@@ -99,7 +98,7 @@ def noun_pairs(vocabulary, stream):
     Returns:
         A list of pairs of strings, those whose rarer form is most frequent first.
     """
-    known = {piece: number for number, piece in enumerate(vocabulary)}
+    known = wordpieces.piece_ids(vocabulary)
     goes_on = _goes_on(vocabulary)
     is_whole = ~goes_on[np.append(stream[1:], SEP)] & ~goes_on[stream]
     size = len(vocabulary)
@@ -147,7 +146,7 @@ def find_places(stream, words, vocabulary, length):
     position = 2 * length // 3
     if not set(words) <= set(vocabulary):
         return np.zeros((0, length), "int32"), position, np.zeros(0, bool)
-    first, second = (vocabulary.index(word) for word in words)
+    first, second = map(vocabulary.index, words)
     stream = np.asarray(stream, "int32")
     places = np.flatnonzero((stream == first) | (stream == second))
     # The word may go on in the next piece, as in *is ##nt*.
@@ -248,10 +247,13 @@ def made_up_sentences(vocabulary, nouns, rng, count=400):
 def rows_of_sentences(texts, vocabulary, length):
     """Sentences made of whole words, as rows with a [SEP] on either side: int32
     `(sentences, length)`; and the position of the [MASK] in each."""
-    known = {piece: number for number, piece in enumerate(vocabulary)}
+    known = wordpieces.piece_ids(vocabulary)
     rows = np.full((len(texts), length), PAD, "int32")
     for row, text in zip(rows, texts, strict=True):
-        ids = [SEP, *(known[word] for word in text.split()), SEP]
+        ids = [SEP]
+        for word in text.split():
+            ids.append(known[word])
+        ids.append(SEP)
         row[: len(ids)] = ids
     return rows, (rows == MASK).argmax(axis=1)
 
@@ -259,7 +261,7 @@ def rows_of_sentences(texts, vocabulary, length):
 def neighbours_prefer(rows, position, words, vocabulary, evidence, log_frequencies):
     """By how much the tokens before and after a place prefer the second of two words,
     float `(places,)`; see `counting.neighbour_scores`."""
-    first, second = (vocabulary.index(word) for word in words)
+    first, second = map(vocabulary.index, words)
     scores = []
     positions = np.broadcast_to(position, len(rows))
     for start in range(0, len(rows), 500):
@@ -339,7 +341,7 @@ def encoder_prefers(model, rows, position, words, vocabulary):
         words: a pair of strings.
         vocabulary: list of strings.
     """
-    first, second = (vocabulary.index(word) for word in words)
+    first, second = map(vocabulary.index, words)
     positions = np.broadcast_to(position, len(rows)).astype("int32")[:, None]
     logits = models.predict(model, {"token_ids": rows, "mask_positions": positions})[:, 0]
     return logits[:, second] - logits[:, first]

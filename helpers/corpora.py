@@ -212,8 +212,8 @@ def _files(setting):
         return [path]
     if path.is_dir():
         return _files_in(path)
-    named = [pathlib.Path(name) for name in glob.glob(str(path), recursive=True)]
-    return sorted(file for file in named if file.is_file())
+    named = map(pathlib.Path, glob.glob(str(path), recursive=True))
+    return sorted(filter(pathlib.Path.is_file, named))
 
 
 def _files_in(folder):

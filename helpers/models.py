@@ -214,8 +214,8 @@ class Encoder(keras_hub.models.Backbone):
         return config
 
 
-def build_encoder(profile, dropout=None):
-    """Builds the profile's `Encoder` with fresh weights, with another dropout if given."""
+def build_encoder(profile):
+    """Builds the profile's `Encoder` with fresh weights."""
     return Encoder(
         profile.encoder,
         profile.vocabulary_size,
@@ -225,7 +225,7 @@ def build_encoder(profile, dropout=None):
         profile.intermediate_dim,
         # A classic encoder can't read longer rows than these.
         positions=max(profile.sequence_length, max(profile.sentence_lengths)),
-        dropout=profile.dropout if dropout is None else dropout,
+        dropout=profile.dropout,
         name=f"{profile.encoder}_encoder",
     )
 

@@ -102,7 +102,7 @@ def as_tokenizer(vocabulary, lowercase, strip_accents):
     steps += folding
     for old, new in after.items():
         steps.append(normalizers.Replace(Regex(old), new))
-    ids = {piece: number for number, piece in enumerate(vocabulary)}
+    ids = dict(zip(vocabulary, range(len(vocabulary)), strict=True))
     word_pieces = tokenizers.models.WordPiece(ids, unk_token="[UNK]")
     tokenizer = tokenizers.Tokenizer(word_pieces)
     tokenizer.normalizer = normalizers.Sequence(steps)
@@ -133,7 +133,7 @@ def _matches(pattern):
 def _ranges(characters):
     """A pattern for one of these characters, such as `[\\x{30}-\\x{39}\\x{5F}]`."""
     runs = []
-    for number in sorted(ord(character) for character in characters):
+    for number in sorted(map(ord, characters)):
         if runs and runs[-1][1] == number - 1:
             runs[-1][1] = number
         else:

@@ -264,11 +264,11 @@ def settings(profile):
 
 def describe(profile, *names):
     """A table of these settings, with values and meanings."""
-    table = {
-        "value": [getattr(profile, name) for name in names],
-        "meaning": [SETTINGS[name].metadata["meaning"] for name in names],
-    }
-    return pd.DataFrame(table, index=pd.Index(names, name="setting"))
+    rows = []
+    for name in names:
+        rows.append((getattr(profile, name), SETTINGS[name].metadata["meaning"]))
+    index = pd.Index(names, name="setting")
+    return pd.DataFrame(rows, index, columns=["value", "meaning"])
 
 
 def differences(was, now):

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 
 import numpy as np
+import pandas as pd
 import pooch
 
 from helpers import corpora, packing, profiles, storage, wordpieces
@@ -36,6 +37,28 @@ READS = {
     6: (2, 3),
     7: (2,),
 }
+
+# What the models of the series are asked, and by which notebook
+ABILITIES = {
+    "masked words": 3,
+    "his or her": 4,
+    "is or are": 4,
+    "misled verbs": 4,
+    "sentiment, few labels": 5,
+    "sentiment, all labels": 5,
+    "negation": 6,
+}
+MODELS = (
+    "unigram frequencies",
+    "both neighbours",
+    "regression on words",
+    "naive Bayes",
+    "counted vectors",
+    "both counts",
+    "not pretrained",
+    "from counts",
+    "pretrained",
+)
 
 
 def keep_on_drive(wanted):
@@ -126,6 +149,21 @@ def read_record(profile, notebook):
         advice += f" `{profile.name}` and the same OVERRIDES"
         raise RuntimeError(f"Notebook {name} {problem}: {advice}.")
     return record["figures"]
+
+
+def scoreboard(profile, notebook):
+    """What the notebooks have measured so far, up to this one: a table of text with a row
+    for each model and a column for each ability, in percent, empty where nothing was
+    measured. A notebook's figures have them as `scores`: for each ability a dict of percent
+    by model."""
+    scores = {}
+    for earlier in range(1, notebook + 1):
+        try:
+            scores |= read_record(profile, earlier).get("scores", {})
+        except RuntimeError:
+            continue  # not run yet, or with other settings
+    table = pd.DataFrame(scores, index=MODELS, columns=list(ABILITIES))
+    return table.map(lambda share: "" if np.isnan(share) else f"{share:.1f}")
 
 
 def read_held_out(profile):

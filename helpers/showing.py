@@ -65,8 +65,8 @@ def attention(tokens, heads, weights, start, head):
         start: int, the token whose attention is shown at first.
         head: int, the head that is shown at first.
     """
-    tokens = [str(token) for token in tokens]
-    heads = [str(name) for name in heads]
+    tokens = list(map(str, tokens))
+    heads = list(map(str, heads))
     weights = np.asarray(weights, "float64")
     shape = (len(heads), len(tokens), len(tokens))
     if weights.shape != shape:
@@ -105,7 +105,7 @@ def head(tokens, vectors, query, key, value, features=None):
         value: float array `(d, d)`, which makes values.
         features: sequence of `d` strings, the names of a vector's numbers.
     """
-    tokens = [str(token) for token in tokens]
+    tokens = list(map(str, tokens))
     vectors = np.asarray(vectors, "float64")
     if vectors.ndim != 2 or len(vectors) != len(tokens):
         raise ValueError(f"{len(tokens)} tokens need as many vectors.")
@@ -114,7 +114,7 @@ def head(tokens, vectors, query, key, value, features=None):
         features = [f"feature {number + 1}" for number in range(size)]
     if len(features) != size:
         raise ValueError(f"Vectors of {size} numbers need as many features.")
-    data = {"tokens": tokens, "features": [str(name) for name in features]}
+    data = {"tokens": tokens, "features": list(map(str, features))}
     matrices = {"vectors": vectors, "query": query, "key": key, "value": value}
     for name, columns in (("query", 2), ("key", 2), ("value", size)):
         matrices[name] = np.asarray(matrices[name], "float64")

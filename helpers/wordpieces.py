@@ -130,6 +130,11 @@ def read_vocabulary(path):
     return list(SPECIAL_TOKENS) + others
 
 
+def piece_ids(vocabulary):
+    """The token id of each piece: a dict of int by string."""
+    return dict(zip(vocabulary, range(len(vocabulary)), strict=True))
+
+
 def check_folding(vocabulary, path, lowercase, strip_accents):
     """Raises a ValueError if text that is cleaned with these settings can't be spelt with a
     vocabulary, because it has capitals, no capitals, or accents."""

@@ -20,7 +20,7 @@ from helpers import corpora, packing, profiles, wordpieces  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
-APPENDICES = sorted((REPOSITORY / "notebooks").glob("appendix_*.ipynb"))
+UNNUMBERED = sorted((REPOSITORY / "notebooks").glob("[!0]*.ipynb"))
 SOLUTIONS = sorted((REPOSITORY / "notebooks" / "solutions").glob("*.ipynb"))
 
 # Parts of the files that `guide` and `full` download; not part of the repository.

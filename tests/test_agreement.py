@@ -1,7 +1,6 @@
 """Places where another word decides which of two words is right."""
 
 import numpy as np
-import pytest
 
 from helpers import agreement, counting
 from helpers.normalization import MASK, PAD, SEP, SPECIAL_TOKENS
@@ -13,6 +12,11 @@ VOCABULARY = [*SPECIAL_TOKENS, *WORDS.split()]
 def ids(text):
     """The token ids of a text made of whole words."""
     return np.array([VOCABULARY.index(word) for word in text.split()])
+
+
+def rows_of(*texts):
+    """Texts with the same number of words, as rows."""
+    return np.stack([ids(text) for text in texts])
 
 
 def stream(*texts):
@@ -33,15 +37,15 @@ def test_places_show_their_own_text_and_not_the_word():
     assert rows[0].tolist() == [PAD, PAD, *ids("the film"), MASK, ids("good")[0]]
     assert rows[1].tolist() == [PAD, PAD, PAD, ids("it")[0], MASK, SEP]
     assert rows[2, 2:4].tolist() == ids("##nt bad").tolist()
-    none = agreement.find_places(tokens, ("was", "were"), VOCABULARY, 6)
-    assert (len(none[0]), len(none[2])) == (0, 0)
+    rows, _, is_second = agreement.find_places(tokens, ("was", "were"), VOCABULARY, 6)
+    assert len(rows) == len(is_second) == 0
 
 
 def test_the_nearest_clue_decides():
-    gender = agreement.gender_clues(VOCABULARY)
-    rows = np.stack([ids("actor actress . [MASK] it"), ids("it it actor [MASK] actress")])
-    rows = np.concatenate([rows, ids("it it it [MASK] actor")[None]])
-    clue, distance = agreement.nearest_clue(rows, 3, gender)
+    rows = rows_of(
+        "actor actress . [MASK] it", "it it actor [MASK] actress", "it it it [MASK] actor"
+    )
+    clue, distance = agreement.nearest_clue(rows, 3, agreement.gender_clues(VOCABULARY))
     assert clue.tolist() == [1, -1, 0]
     assert distance[:2].tolist() == [1, 0]
     other = agreement.counterparts(VOCABULARY)
@@ -50,16 +54,11 @@ def test_the_nearest_clue_decides():
 
 def test_a_noun_is_no_subject_across_a_sentence_or_a_pronoun():
     number = agreement.number_clues(VOCABULARY, [("film", "films")])
-    rows = np.stack(
-        [
-            ids("the films of actor [MASK]"),
-            ids("films . the actor [MASK]"),
-            ids("films it the actor [MASK]"),
-            ids("the film of actor [MASK]"),
-        ]
+    rows = rows_of(
+        "the films of actor [MASK]", "films . the actor [MASK]", "films it the actor [MASK]"
     )
-    misled = agreement.is_misled(rows, 4, np.zeros(4, bool), number, VOCABULARY)
-    assert misled.tolist() == [True, False, False, False]
+    misled = agreement.is_misled(rows, 4, np.zeros(3, bool), number, VOCABULARY)
+    assert misled.tolist() == [True, False, False]
 
 
 def test_nouns_occur_with_the_in_both_numbers():
@@ -68,18 +67,18 @@ def test_nouns_occur_with_the_in_both_numbers():
     assert agreement.noun_pairs(VOCABULARY, tokens[:50]) == []
 
 
-@pytest.mark.parametrize("nouns", [[], [("film", "films"), ("actor", "actress")]])
-def test_made_up_sentences_are_balanced(nouns):
+def test_made_up_sentences_are_balanced():
     rng = np.random.default_rng(0)
+    nouns = [("film", "films"), ("actor", "actress")]
     table = agreement.made_up_sentences(VOCABULARY, nouns, rng, count=20)
     # 20 next to each other, and twice 20 across words that the vocabulary has
-    assert len(table) == (60 if nouns else 0)
-    if nouns:
-        assert table.plural.mean() == 0.5
-        rows, positions = agreement.rows_of_sentences(table.text, VOCABULARY, 12)
-        assert (rows[np.arange(len(rows)), positions] == MASK).all()
-        misled = table[table.misleads & (table.distance == 3)].text.iloc[0].split()
-        assert (misled[1] == "films") != (misled[-4] in ("films", "actress"))
+    assert len(table) == 60
+    assert table.plural.mean() == 0.5
+    rows, positions = agreement.rows_of_sentences(table.text, VOCABULARY, 12)
+    assert (rows[np.arange(len(rows)), positions] == MASK).all()
+    plurals = table.text.str.count("films|actress")
+    assert (plurals[table.misleads] == 1).all()  # one of both nouns
+    assert len(agreement.made_up_sentences(VOCABULARY, [], rng)) == 0
 
 
 def test_counts_and_a_regression_know_what_stands_beside_a_place():
@@ -90,10 +89,8 @@ def test_counts_and_a_regression_know_what_stands_beside_a_place():
     regression = agreement.WordRegression(*places, len(VOCABULARY), seed=0)
     assert agreement.share_right(regression.prefer(rows, position), is_second) == 100
     # A place may be an array, as in sentences made up.
-    positions = np.full(len(rows), position)
-    assert np.array_equal(
-        regression.prefer(rows, positions), regression.prefer(rows, position)
-    )
+    preference = regression.prefer(rows, np.full(len(rows), position))
+    assert np.array_equal(preference, regression.prefer(rows, position))
     counts = counting.followers(tokens[None], 1, len(VOCABULARY))
     frequencies = np.bincount(tokens, minlength=len(VOCABULARY)) / len(tokens)
     evidence = counting.pair_evidence(counts, frequencies)

@@ -8,7 +8,7 @@ import subprocess
 import nbformat
 import pytest
 
-from conftest import APPENDICES, NOTEBOOKS, REPOSITORY
+from conftest import NOTEBOOKS, REPOSITORY, UNNUMBERED
 
 pytestmark = pytest.mark.weekly
 
@@ -102,7 +102,7 @@ def machine(request, tmp_path_factory):
     return python, environment, kept
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, *APPENDICES], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *UNNUMBERED], ids=lambda path: path.stem)
 def test_each_notebook_runs_alone(machine, tmp_path, path):
     python, environment, kept = machine
     if kept == KEPT["tpu"] and path not in NOTEBOOKS[:2]:

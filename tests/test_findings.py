@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from conftest import APPENDICES, NOTEBOOKS, REPOSITORY, SOLUTIONS, plain
+from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS, UNNUMBERED, plain
 from helpers.findings import finding
 
 
@@ -56,10 +56,9 @@ def findings_of(path):
 
 def test_each_finding_has_a_name_of_its_own_and_says_its_notebook():
     names = []
-    for path in [*NOTEBOOKS, *APPENDICES, *SOLUTIONS]:
-        prefix = "appendix: "
-        if path not in APPENDICES:
-            prefix = f"{int(path.stem[:2])}: "
+    for path in [*NOTEBOOKS, *UNNUMBERED, *SOLUTIONS]:
+        # The number, or the first word
+        prefix = f"{path.stem.partition('_')[0].removeprefix('0')}: "
         if path in SOLUTIONS:
             prefix = "solutions " + prefix
         for name, low, high, written in findings_of(path):
@@ -74,7 +73,7 @@ def test_bounds_leave_as_much_room_as_what_was_measured_varies():
     measured = pd.read_csv(REPOSITORY / "benchmarks" / "findings.csv", index_col="finding")
     names = set()
     narrow = []
-    for path in [*NOTEBOOKS, *APPENDICES]:
+    for path in [*NOTEBOOKS, *UNNUMBERED]:
         for name, low, high, _ in findings_of(path):
             names.add(name)
             lowest, highest = measured.loc[name, ["lowest", "highest"]]
@@ -85,11 +84,42 @@ def test_bounds_leave_as_much_room_as_what_was_measured_varies():
     assert not narrow
 
 
-def test_figures_of_a_training_are_hidden_before_other_rules_apply():
+@pytest.fixture(scope="module")
+def of_repository():
+    """The module conftest.py in the root."""
     path = REPOSITORY / "conftest.py"
     spec = importlib.util.spec_from_file_location("of_repository", path)
-    of_repository = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(of_repository)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("notebook", "collects_only", "is_worker", "is_kept"),
+    [
+        ("01_a.ipynb", False, False, False),
+        ("01_a.ipynb", True, False, True),
+        ("01_a.ipynb", False, True, True),
+        ("05_a.ipynb", False, False, True),
+    ],
+)
+def test_only_a_new_series_deletes_results(
+    of_repository, artifacts, notebook, collects_only, is_worker, is_kept
+):
+    (artifacts / "result").touch()
+    config = types.SimpleNamespace(
+        getoption=lambda name, default=None: True,
+        option=types.SimpleNamespace(collectonly=collects_only),
+    )
+    if is_worker:
+        config.workerinput = {}
+    cell = types.SimpleNamespace(metadata={})
+    item = types.SimpleNamespace(cell=cell, path=artifacts / notebook)
+    of_repository.pytest_collection_modifyitems(None, config, [item])
+    assert (artifacts / "result").exists() == is_kept
+
+
+def test_figures_of_a_training_are_hidden_before_other_rules_apply(of_repository):
     cell = types.SimpleNamespace(sanitize=lambda text: text.replace(" ", "SPACE"))
     of_repository.hide_figures(cell)
     assert cell.sanitize("in 94.1 % of 1,690") == "inSPACEFIGURESPACE%SPACEofSPACE1,690"

@@ -19,7 +19,7 @@ def sentences(classes):
     return ids, labels
 
 
-def token_vectors(profile, dropout=None):
+def token_vectors(profile):
     """Instead of an encoder, which takes longer to compile: the vector of each token."""
     return keras.Sequential([keras.Input((None,)), keras.layers.Embedding(1500, 8)])
 
@@ -29,10 +29,15 @@ def test_a_classifier_learns_and_repeats_itself(profile, compilations, monkeypat
     changes = {"finetuning_rate": 0.05, "sentence_lengths": (24,)}
     profile = dataclasses.replace(profile, **changes)
     ids, labels = sentences(classes=2)
-    encoder = models.build_encoder(profile)
+    encoder = token_vectors(profile)
     before = encoder.get_weights()
-    model = finetuning.train_classifier(profile, ids, labels, 0, 30, encoder)
-    probabilities = models.class_probabilities(model, ids)
+
+    def train(seed, compiled):
+        arguments = profile, ids, labels, seed, 30, encoder
+        model = finetuning.train_classifier(*arguments, compiled=compiled)
+        return model, models.class_probabilities(model, ids)
+
+    model, probabilities = train(0, None)
     models.class_probabilities(model, ids[:10])
     if keras.backend.backend() == "jax":
         # Once each, though 10 and 96 sentences don't fill a batch of 256, either; a model
@@ -41,22 +46,15 @@ def test_a_classifier_learns_and_repeats_itself(profile, compilations, monkeypat
         assert compilations["jit(predict_step)"] == 2
     assert (probabilities.argmax(axis=1) == labels).mean() > 0.9
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    model = finetuning.train_classifier(profile, ids, labels, 0, 30, encoder)
-    np.testing.assert_array_equal(models.class_probabilities(model, ids), probabilities)
     # The encoder itself is unchanged.
     np.testing.assert_equal(encoder.get_weights(), before)
     # Trained again for another seed and for the first, it is compiled no more.
     count = sum(compilations.values())
-    again = finetuning.train_classifier(
-        profile, ids, labels, 1, 30, encoder, compiled=model
-    )
-    assert (models.class_probabilities(again, ids) != probabilities).any()
-    again = finetuning.train_classifier(
-        profile, ids, labels, 0, 30, encoder, compiled=again
-    )
-    np.testing.assert_array_equal(models.class_probabilities(again, ids), probabilities)
-    if keras.backend.backend() == "jax":
-        assert sum(compilations.values()) == count
+    model, others = train(1, model)
+    assert (others != probabilities).any()
+    _, again = train(0, model)
+    np.testing.assert_array_equal(again, probabilities)
+    assert sum(compilations.values()) == count
 
 
 @pytest.mark.parametrize("classes", [2, 3])

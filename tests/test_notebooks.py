@@ -5,10 +5,10 @@ import re
 import nbformat
 import pytest
 
-from conftest import APPENDICES, NOTEBOOKS, REPOSITORY, SOLUTIONS
+from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS, UNNUMBERED
 from helpers import records
 
-STORED = [*NOTEBOOKS, *APPENDICES, *SOLUTIONS]
+STORED = [*NOTEBOOKS, *UNNUMBERED, *SOLUTIONS]
 
 
 @pytest.fixture(params=STORED, ids=lambda path: f"{path.parent.name}-{path.stem}")

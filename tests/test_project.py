@@ -10,13 +10,13 @@ import pytest
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
-from conftest import APPENDICES, NOTEBOOKS, REPOSITORY, SOLUTIONS
+from conftest import NOTEBOOKS, REPOSITORY, SOLUTIONS, UNNUMBERED
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
 MODULES = {path.stem: path for path in (REPOSITORY / "helpers").glob("*.py")}
 PROGRAMS = [*REPOSITORY.glob("scripts/*.py"), *REPOSITORY.glob("benchmarks/*.py")]
 DOCUMENTS = [REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md")]
-ALL_NOTEBOOKS = [*NOTEBOOKS, *APPENDICES, *SOLUTIONS]
+ALL_NOTEBOOKS = [*NOTEBOOKS, *UNNUMBERED, *SOLUTIONS]
 
 
 def test_pins_are_within_the_bounds_and_complete():
@@ -57,12 +57,13 @@ def test_nothing_that_runs_code_from_a_file_is_used():
 
 # A module imports only those of earlier layers; plots imports none.
 LAYERS = (
-    "findings intervals plots profiles showing storage turns",
+    "findings intervals plots profiles showing storage",
     "corpora normalization",
     "checkpoints counting masking models tables wordpieces",
     "baselines kerashub packing pretraining tasks",
     "agreement finetuning",
     "hardware presets records",
+    "turns",
 )
 
 

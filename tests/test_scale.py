@@ -90,19 +90,18 @@ def pretrain(tmp_path, monkeypatch, profile, texts):
     """A function that starts the script, in a new folder with the results of notebook 2:
     the process, and the path of its checkpoint."""
 
-    def start(name, before="", after="", environment=None, keep=(), **changes):
+    def start(name, before="", after="", environment=None, more=(), **changes):
         changes = WIDER | {"pretraining_steps": 20} | changes
         asked = dataclasses.replace(profile, **changes)
         monkeypatch.setenv("TUTORIAL_ARTIFACTS", str(tmp_path / name))
         saved = records.path(asked, "pretraining.npz")
         if not saved.with_name("rows.bin").exists():
             prepare(asked, texts)
-        command = ["-c", AROUND.format(before, str(SCRIPT), after)]
-        if not before and not after:
-            command = [SCRIPT]
+        command = [SCRIPT]
+        if before or after:
+            command = ["-c", AROUND.format(before, str(SCRIPT), after)]
         settings = json.dumps(profiles.settings(asked))
-        kept = ["--keep", *keep] if keep else []
-        process = start_python(*command, "sample", settings, *kept, **(environment or {}))
+        process = start_python(*command, "sample", settings, *more, **(environment or {}))
         return process, saved
 
     return start
@@ -141,70 +140,63 @@ def test_killed_twice_it_ends_with_the_same_weights(pretrain):
     assert not storage.unfinished(saved)
 
 
-def test_kept_weights_become_a_preset(pretrain, profile):
-    process, saved = pretrain("kept", keep=[7])
+@pytest.fixture
+def call(monkeypatch):
+    """A function that runs a program of scripts/ in this process."""
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+
+    def call(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        runpy.run_path(str(SCRIPT.with_name(name)))["main"]()
+
+    return call
+
+
+def test_kept_weights_become_a_preset(pretrain, profile, call, capsys):
+    process, saved = pretrain("kept", more=["--keep", 7])
     finish(process)
-    kept = saved.with_name("pretraining-7.weights.h5")
-    assert kept.exists()
-    changes = WIDER | {"pretraining_steps": 20}
-    asked = dataclasses.replace(profile, **changes)
+    asked = dataclasses.replace(profile, **WIDER, pretraining_steps=20)
     settings = json.dumps(profiles.settings(asked))
     folder = saved.with_name("preset")
-    share = SCRIPT.with_name("share.py")
-    options = ["--step", 7, "--settings", settings]
-    finish(start_python(share, "sample", folder, *options))
+    call("share.py", "sample", folder, "--step", 7, "--settings", settings)
     shared = kerashub.MaskedLM.from_preset(str(folder), dtype="float32", compile=False)
     trained = kerashub.MaskedLM(models.build_encoder(asked), compile=False)
-    trained.load_weights(kept)
+    trained.load_weights(saved.with_name("pretraining-7.weights.h5"))
     for ours, theirs in zip(trained.get_weights(), shared.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
     assert "after 7 steps" in (folder / "README.md").read_text()
-    # What was not kept is named.
-    process = start_python(share, "sample", folder, "--step", 8, "--settings", settings)
-    printed, _ = process.communicate(timeout=600)
-    assert process.returncode == 2
-    assert "there is no pretraining-8.weights.h5" in printed
+    with pytest.raises(SystemExit):
+        call("share.py", "sample", folder, "--step", 8, "--settings", settings)
+    assert "there is no pretraining-8.weights.h5" in capsys.readouterr().err
 
 
-def test_the_documented_command_asks_for_the_results_of_notebook_2(artifacts):
-    (command,) = re.findall(r"^    python (.*full.*)", SCRIPT.read_text("utf-8"), re.M)
-    process = start_python(*shlex.split(command))
-    printed, _ = process.communicate(timeout=300)
-    assert process.returncode == 1
-    assert re.fullmatch(r"Notebook 02\w+ has no .* with the profile `full` .*\n", printed)
+(DOCUMENTED,) = re.findall(r"^    python \S+ (.*full.*)", SCRIPT.read_text("utf-8"), re.M)
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ([], "profile `sample`"),
-        (["ful"], "Did you mean `full`?"),
-        (["full", '{"seed": "one"}'], "`seed` is 'one': give int"),
-        (["full", "{seed: 1}"], "write it as in"),
+        ("", "with the profile `sample`"),
+        (DOCUMENTED, "with the profile `full`"),
+        ("ful", "Did you mean `full`?"),
+        ('full \'{"seed": "one"}\'', "`seed` is 'one': give int"),
+        ("full '{seed: 1}'", "write it as in"),
     ],
 )
-def test_the_command_line_is_read(artifacts, monkeypatch, capsys, arguments, reason):
-    monkeypatch.setattr(sys, "argv", ["pretrain.py", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(SCRIPT))["main"]()
-    assert ended.value.code in (1, 2)
-    assert reason in capsys.readouterr().err
+def test_the_command_line_is_read(artifacts, call, capsys, arguments, reason):
+    """With no results of notebook 2."""
+    with pytest.raises(SystemExit):
+        call("pretrain.py", *shlex.split(arguments))
+    assert reason in capsys.readouterr().err.splitlines()[-1]
 
 
 def hosts():
     """The environments of two processes that train together."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    environments = []
-    for number in "01":
-        environments.append(
-            {
-                "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
-                "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
-                "KERAS_DISTRIBUTION_PROCESS_ID": number,
-            }
-        )
-    return environments
+    shared = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": address}
+    shared["KERAS_DISTRIBUTION_NUM_PROCESSES"] = "2"
+    return [shared | {"KERAS_DISTRIBUTION_PROCESS_ID": number} for number in "01"]
 
 
 @pytest.mark.parametrize(
@@ -223,25 +215,26 @@ def test_many_devices_and_two_hosts_come_to_the_loss_of_one(pretrain, changes):
     assert_same_losses(together, alone)
 
 
-@pytest.mark.parametrize("lost", [0, 1])
-def test_a_lost_host_is_noticed_and_the_pair_goes_on(pretrain, lost):
+def test_a_lost_host_is_noticed_and_the_pair_goes_on(pretrain):
     steps = {"pretraining_steps": 200}
-    pair = []
-    for number, host in enumerate(hosts()):
-        before = OFTEN + WHILE_TRAINING * (number == lost)
-        pair.append(pretrain("lost", before, environment=host, **steps))
-    for number, (process, _) in enumerate(pair):
-        printed, _ = process.communicate(timeout=300)
-        assert process.returncode != 0, printed
-        assert (process.returncode == -signal.SIGKILL) == (number == lost), printed
-    pair = [pretrain("lost", OFTEN, environment=host, **steps) for host in hosts()]
-    for process, _ in pair:
-        assert "200 steps, 0 of them" not in finish(process)
-    _, resumed = pair[0]
-    # Rounding differences grow with the number of steps.
     process, whole = pretrain("whole", **steps)
     finish(process)
-    assert_same_losses(resumed, whole, atol=1e-2)
+    for lost in 0, 1:
+        name = f"lost {lost}"
+        pair = []
+        for number, host in enumerate(hosts()):
+            before = OFTEN + WHILE_TRAINING * (number == lost)
+            pair.append(pretrain(name, before, environment=host, **steps))
+        for number, (process, _) in enumerate(pair):
+            printed, _ = process.communicate(timeout=300)
+            assert process.returncode != 0, printed
+            assert (process.returncode == -signal.SIGKILL) == (number == lost), printed
+        pair = [pretrain(name, OFTEN, environment=host, **steps) for host in hosts()]
+        for process, _ in pair:
+            assert "200 steps, 0 of them" not in finish(process)
+        _, resumed = pair[0]
+        # Rounding differences grow with the number of steps.
+        assert_same_losses(resumed, whole, atol=1e-2)
 
 
 def test_a_split_model_comes_to_the_loss_of_a_whole_one(pretrain):

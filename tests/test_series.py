@@ -12,12 +12,12 @@ import pooch
 import pytest
 import yaml
 
-from conftest import APPENDICES, NOTEBOOKS, REPOSITORY, finish, run_python, start_python
+from conftest import NOTEBOOKS, REPOSITORY, UNNUMBERED, finish, run_python, start_python
 from helpers import normalization, profiles, records
 
 pytestmark = pytest.mark.slow
 
-SERIES = [*NOTEBOOKS, *APPENDICES]
+SERIES = [*NOTEBOOKS, *UNNUMBERED]
 
 # Small widths, batches and numbers of steps
 SMALL = {

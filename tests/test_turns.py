@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import scipy.special
 
-from conftest import APPENDICES, NOTEBOOKS
-from helpers import presets, turns
+from conftest import NOTEBOOKS, UNNUMBERED
+from helpers import presets, records, turns
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_an_answer_is_judged_and_never_raises(answer, said, capsys):
 def find_turns():
     """The cells to fill in, and the checks below them, by the name of what is asked."""
     found = {}
-    for path in [*NOTEBOOKS, *APPENDICES]:
+    for path in [*NOTEBOOKS, *UNNUMBERED]:
         cells = nbformat.read(path, as_version=4).cells
         for cell, following in itertools.pairwise(cells):
             if "turn" in cell.metadata.get("tags", []):
@@ -54,6 +54,10 @@ ANSWERS = {
     "rows_by_hand": ("4", "6"),
     "pmi_by_hand": ("np.log(25)", "np.log2(25)"),
     "restored": ("original[0]", "original"),
+    "deviation_by_hand": (
+        "(queries * keys).sum(axis=1).std()",
+        "(queries * keys).std()",  # of the products
+    ),
     "received": ("attention[3] @ value", "attention[:, 3] @ value"),
     "unigram_perplexity": ("np.exp(unigram_loss)", "2**unigram_loss"),
     "share_by_hand": (
@@ -83,7 +87,7 @@ ABOVE = {
     "PRONOUN": "pronoun",
     "asked": {"pronoun": (None, None, IS_SECOND, {"pretrained": IS_SECOND - 0.5}, None)},
     "right": pd.DataFrame({"p or r or o or n or o or u or n": {"pretrained": 100.0}}),
-    "FOLDER": presets.ENCODERS,
+    "presets": presets,
     "PEAK": 197e12,
     "BANDWIDTH": 819e9,
 }
@@ -106,3 +110,29 @@ def test_a_check_knows_right_from_wrong(name, capsys):
         exec(cell.source.replace(f"{name} = ...", f"{name} = {answer}"), names)
         exec(following.source, names)
         assert capsys.readouterr().out.startswith(said), answer
+
+
+def test_predictions_are_kept_until_the_outcome_is_known(artifacts, profile, capsys):
+    records.write_record(profile, 1, {"scores": {"negation": {"naive Bayes": 12.3}}})
+    cells = []
+    for path in NOTEBOOKS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if "prediction" in cell.metadata.get("tags", []):
+                cells.append(cell.source)
+    for source in cells:
+        names = {"turns": turns, "profile": profile}
+        for sure in ("...", "'very'", "40", "80"):
+            filled = source.replace("true = ...", "true = True")
+            exec(filled.replace("sure = ...", f"sure = {sure}"), names)
+        said = capsys.readouterr().out.split("\n")
+        assert said[3:] == ["Noted.", ""]
+        turns.reveal(profile, names["statement"], False)
+        assert "You were wrong, and 80 % sure." in capsys.readouterr().out
+    turns.reveal(profile, "Nobody has predicted this.", True)
+    assert capsys.readouterr().out == "Nobody has predicted this. That is true.\n"
+    predictions = turns.predictions(profile)
+    assert len(predictions) == len(cells) > 4
+    assert not predictions.outcome.any()
+    board = records.scoreboard(profile, 5)
+    assert board.loc["naive Bayes", "negation"] == "12.3"
+    assert (board == "").sum(axis=None) == board.size - 1

@@ -31,22 +31,10 @@ PIECES = [*SPECIAL_TOKENS, "a", "film"]
         (["a", *SPECIAL_TOKENS, "film"], {}, None),
         (PIECES[1:], {}, r"lacks \[PAD\]: give one piece per line, with \[PAD\] \[UNK\]"),
         ([*PIECES, "a"], {}, "has `a` twice: remove one"),
-        (
-            PIECES,
-            {"vocabulary_size": 9},
-            "has 7 word pieces, not 9: set `vocabulary_size` t",
-        ),
-        (
-            [*PIECES, "Film"],
-            {},
-            "`lowercase` is True, but .* has `Film` in it: set it to F",
-        ),
+        (PIECES, {"vocabulary_size": 9}, "has 7 word pieces, not 9: set `vocab"),
+        ([*PIECES, "Film"], {}, "`lowercase` is True, but .* has `Film` in it: set"),
         (PIECES, {"lowercase": False}, "`lowercase` is False, .* no capital .* to True"),
-        (
-            [*PIECES, "##й"],
-            {},
-            "`strip_accents` is True, but .* has `##й` in it: set it to",
-        ),
+        ([*PIECES, "##й"], {}, "`strip_accents` is True, but .* has `##й` in it"),
         ([*PIECES, "Film"], {"lowercase": False}, None),
         ([*PIECES, "café"], {"strip_accents": False}, None),
         ([*PIECES, "##ß", "が"], {}, None),
@@ -56,12 +44,12 @@ def test_a_vocabulary_of_ones_own_fits_or_is_named(tmp_path, pieces, settings, m
     file = tmp_path / "vocabulary.txt"
     wordpieces.save_vocabulary(pieces, file)
     settings = {"vocabulary": str(file), "vocabulary_size": len(pieces), **settings}
+    asked = profiles.load_profile(**settings)
     if message is None:
-        loaded = wordpieces.load_vocabulary(profiles.load_profile(**settings))
-        assert loaded == PIECES + pieces[7:]
+        assert wordpieces.load_vocabulary(asked) == PIECES + pieces[7:]
     else:
         with pytest.raises(ValueError, match=message):
-            wordpieces.load_vocabulary(profiles.load_profile(**settings))
+            wordpieces.load_vocabulary(asked)
 
 
 def test_the_genuine_vocabulary_of_bert_fits(genuine, monkeypatch):
