@@ -4,14 +4,14 @@ import numpy as np
 import scipy.sparse
 
 from helpers import counting
-from helpers.normalization import SEP
+from helpers.normalization import SEP, UNK
 
 
 def test_tokens_follow_each_other_within_a_text():
-    rows = np.array([[5, 6, 5], [6, SEP, 5], [7, SEP, 6]])
+    rows = np.array([[5, 6, 5], [6, SEP, 5], [UNK, SEP, 6]])
     expected = np.zeros((8, 8))
     expected[5, 6] = 2  # also from one row to the next
-    expected[6, 5] = expected[5, 7] = 1
+    expected[6, 5] = expected[5, UNK] = 1
     assert np.array_equal(counting.followers(rows, 1, 8).toarray(), expected)
     two_apart = counting.followers(rows, 2, 8).toarray()
     assert np.array_equal(two_apart, np.diag([0, 0, 0, 0, 0, 1, 1, 0]))

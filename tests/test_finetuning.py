@@ -1,6 +1,7 @@
 """Fine-tuning: batches, the head, and a trained classifier."""
 
 import dataclasses
+import types
 
 import keras
 import numpy as np
@@ -17,6 +18,16 @@ def sentences(classes):
     ids[:, 3] = 5 + labels
     ids[:60, 12:] = 0
     return ids, labels
+
+
+@pytest.mark.parametrize(
+    ("devices", "labels", "size"), [(1, 20, 20), (8, 20, 16), (8, 5, 8), (8, 480, 32)]
+)
+def test_devices_share_a_batch_of_few_labels(monkeypatch, devices, labels, size):
+    mesh = types.SimpleNamespace(devices=np.zeros(devices))
+    distribution = types.SimpleNamespace(device_mesh=mesh)
+    monkeypatch.setattr(keras.distribution, "distribution", lambda: distribution)
+    assert finetuning.finetuning_batch_size(labels) == size
 
 
 def token_vectors(profile):

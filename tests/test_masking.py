@@ -13,8 +13,8 @@ def test_masks_hold_to_the_rate_and_spare_special_tokens(profile):
     rows = np.random.default_rng(0).integers(5, 1500, (1000, 32))
     rows[:, 3:8] = range(5)  # one of each
     rows[::2, 12:] = PAD  # short texts
-    batches = MaskedBatches(rows, dataclasses.replace(profile, batch_size=1000), 1)
-    features, labels, weights = batches[0]
+    profile = dataclasses.replace(profile, batch_size=1000, vocabulary_size=10)
+    features, labels, weights = MaskedBatches(rows, profile, 1)[0]
     positions = features["mask_positions"]
     row, column = np.nonzero(weights)
     hidden = labels[row, column]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import packing, wordpieces
-from helpers.normalization import SEP
+from helpers.normalization import SEP, UNK
 
 
 def test_padding_cuts_and_fills_and_packing_joins():
@@ -101,12 +101,20 @@ def test_validation_rows_are_spread_over_the_held_out_texts_if_they_are_enough(
     rows, validation_rows, held_out = packing.open_rows(profile, path)
     assert (len(rows), len(validation_rows)) == (9000, packing.VALIDATION_ROWS)
     assert np.array_equal(validation_rows[-1], held_out[-32:])
+    large = dataclasses.replace(profile, batch_size=2000)
+    assert len(packing.open_rows(large, path)[1]) == 2000
     # Else they are the last of the others.
     store(path, 32 * 3000, 32)
     rows, validation_rows, _ = packing.open_rows(profile, path)
     assert (len(rows), len(validation_rows)) == (2700, 300)
     assert validation_rows.max() < 600
     store(path, 32 * 3000, 0)
-    large = dataclasses.replace(profile, batch_size=2000)
     with pytest.raises(ValueError, match=r"3000 rows .* of 2000: lower `batch_size`"):
         packing.open_rows(large, path)
+
+
+def test_frequencies_count_what_may_be_predicted():
+    """[UNK] is, other special tokens are not; one is added to each."""
+    rows = np.array([[UNK, UNK, 5, SEP]])
+    counts = np.exp(packing.log_frequencies(rows, 8)) * 11
+    np.testing.assert_allclose(counts, [1, 3, 1, 1, 1, 2, 1, 1], rtol=1e-5)

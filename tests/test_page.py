@@ -27,11 +27,9 @@ ODD = [
     "",
 ]
 NODE = """
-import {pathToFileURL} from "node:url";
 import {readFileSync} from "node:fs";
-const [folder] = process.argv.slice(-1);
-const {tokenize} = await import(pathToFileURL(folder + "/encoder.js"));
-const pieces = readFileSync(folder + "/vocabulary.txt", "utf-8").split("\\n");
+import {tokenize} from "./encoder.mjs";
+const pieces = readFileSync(process.argv[2], "utf-8").split("\\n");
 const ids = new Map(pieces.map((piece, id) => [piece, id]));
 const sentences = JSON.parse(readFileSync(0, "utf-8"));
 console.log(JSON.stringify(sentences.map(sentence => tokenize(sentence, ids))));
@@ -56,20 +54,13 @@ def read(sentences):
 
 @pytest.mark.skipif(not shutil.which("node"), reason="`node` is not installed")
 def test_the_page_reads_the_same_word_pieces_as_the_notebooks(tmp_path):
-    program = tmp_path / "tokenize.mjs"
-    program.write_text(NODE, "utf-8")
-    # As a module, whatever stands around it.
-    shutil.copytree(showing.PAGE, tmp_path / "page")
-    (tmp_path / "page" / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "tokenize.mjs").write_text(NODE, "utf-8")
+    shutil.copy(showing.PAGE / "encoder.js", tmp_path / "encoder.mjs")
     sentences = SENTENCES + ODD
-    printed = subprocess.run(
-        ["node", program, tmp_path / "page"],
-        input=json.dumps(sentences),
-        capture_output=True,
-        check=True,
-        text=True,
-    ).stdout
-    assert json.loads(printed) == read(sentences)
+    command = ["node", tmp_path / "tokenize.mjs", showing.PAGE / "vocabulary.txt"]
+    options = {"input": json.dumps(sentences), "text": True, "check": True}
+    done = subprocess.run(command, stdout=subprocess.PIPE, **options)
+    assert json.loads(done.stdout) == read(sentences)
 
 
 @pytest.fixture(scope="module")

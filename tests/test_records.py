@@ -35,6 +35,12 @@ def test_other_settings_are_named_if_results_depend_on_them(recorded, profile):
         changed = dataclasses.replace(profile, **{name: value})
         with pytest.raises(RuntimeError, match=rf"settings.*`{name}` was"):
             records.read_record(changed, 3)
+    # A classic encoder has a vector for each position.
+    classic = dataclasses.replace(profile, encoder="classic")
+    records.write_record(classic, 3, {})
+    changed = dataclasses.replace(classic, sentence_lengths=(9,))
+    with pytest.raises(RuntimeError, match="`sentence_lengths` was"):
+        records.read_record(changed, 3)
 
 
 def test_results_of_an_earlier_run_are_not_mixed_with_later_ones(recorded, profile):
@@ -63,6 +69,9 @@ def test_a_table_of_ones_own_may_move_but_not_change(artifacts, profile, tmp_pat
     assert records.read_record(profile, 1) == {}
     table.write_text("text,label\na,b\n")
     with pytest.raises(RuntimeError, match=r"other settings, .* \(`task` was"):
+        records.read_record(profile, 1)
+    table.unlink()
+    with pytest.raises(ValueError, match=r"There is no file .*: put it back"):
         records.read_record(profile, 1)
 
 

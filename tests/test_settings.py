@@ -36,37 +36,27 @@ VALUES = {
 CASES = [(name, value) for name, values in VALUES.items() for value in values]
 
 
-def pretrain_a_step(profile, texts, path):
-    """Prepares text, pretrains for a step, and evaluates: the vocabulary."""
+def pretrain_and_fine_tune(profile, texts, path):
+    """Prepares text, pretrains for a step, evaluates, and fine-tunes with few labels."""
     vocabulary = wordpieces.learn_vocabulary(texts, profile)
     packing.store_rows(texts, vocabulary, profile, path)
     rows, kept, _ = packing.open_rows(profile, path)
     epochs, steps_per_epoch, _ = pretraining.plan(profile.pretraining_steps)
     log_frequencies = packing.log_frequencies(rows, len(vocabulary))
-    model = pretraining.pretraining_model(
-        profile, epochs * steps_per_epoch, log_frequencies
-    )
+    steps = epochs * steps_per_epoch
+    model = pretraining.pretraining_model(profile, steps, log_frequencies)
     loss = model.train_on_batch(*masking.MaskedBatches(rows, profile, 1)[0])
     assert np.isfinite(loss).all()
     steps = len(kept) // profile.batch_size
     validation = masking.MaskedBatches(kept, profile, steps, salt=1)
     assert np.isfinite(model.evaluate(validation, verbose=0)).all()
-    return vocabulary
-
-
-def fine_tune(profile, vocabulary):
-    """Fine-tunes a new encoder with few labels."""
     few = tasks.draw_few(tasks.read_task(profile).train, profile.few_labels, profile.seed)
-    token_ids = packing.sentence_rows(few.text, vocabulary, profile)
-    classifier = finetuning.train_classifier(
-        profile,
-        token_ids,
-        few.label.to_numpy(),
-        profile.seed,
-        epochs=1,
-        start=models.build_encoder(profile),
-    )
-    assert np.isfinite(models.class_probabilities(classifier, token_ids)).all()
+    ids = packing.sentence_rows(few.text, vocabulary, profile)
+    labels = few.label.to_numpy()
+    start = models.build_encoder(profile)
+    arguments = profile, ids, labels, profile.seed
+    classifier = finetuning.train_classifier(*arguments, epochs=1, start=start)
+    assert np.isfinite(models.class_probabilities(classifier, ids)).all()
 
 
 @pytest.mark.parametrize(("name", "value"), CASES)
@@ -75,8 +65,7 @@ def test_a_setting_at_its_edges_works_or_is_named(profile, texts, tmp_path, name
     message = f"`{name}`"
     try:
         changed = dataclasses.replace(small, **{name: value})
-        vocabulary = pretrain_a_step(changed, texts[:200], tmp_path / "rows.bin")
-        fine_tune(changed, vocabulary)
+        pretrain_and_fine_tune(changed, texts[:200], tmp_path / "rows.bin")
     except ValueError as error:
         message = str(error)
     assert re.fullmatch(f".*`{name}`.*", message)  # in one line

@@ -1,10 +1,12 @@
 """The first steps on a reader's machine: importing Keras, and finding the package."""
 
+import os
 import signal
 
 import nbformat
 import pytest
 
+import helpers
 from conftest import NOTEBOOKS, plain, run_python, start_python
 
 SAYS = "import os\nos.write(2, b'This library needs AVX instructions.')\n"
@@ -30,11 +32,18 @@ print(keras.config.image_data_format())
 """
 
 
-def test_choosing_a_backend_says_nothing_whatever_the_reader_has_set(tmp_path):
+def test_choosing_a_backend_says_nothing_whatever_the_reader_has_set(tmp_path, monkeypatch):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
     (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first"}')
-    printed = run_python("-c", CHOOSE, KERAS_HOME=str(tmp_path))
+    for name in ("old", "new"):
+        (tmp_path / f"{helpers.COMPILED}{name}").mkdir()
+    os.utime(tmp_path / f"{helpers.COMPILED}old", (0, 0))
+    printed = run_python("-c", CHOOSE, KERAS_HOME=str(tmp_path), TMPDIR=str(tmp_path))
     # The order of axes is that of text.
     assert printed == "jax\nchannels_last\n"
+    # What a killed process has left is removed after a day.
+    (left,) = tmp_path.glob(f"{helpers.COMPILED}*")
+    assert left.name.endswith("new")
 
 
 def test_a_foreign_package_of_the_same_name_is_named(tmp_path):
