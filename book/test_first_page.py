@@ -1,8 +1,6 @@
 """The first page in a browser, as `make demo` serves it."""
 
-import functools
 import json
-import re
 import subprocess
 import sys
 
@@ -11,11 +9,11 @@ import onnxruntime
 import pytest
 import test_pages
 from test_pages import (
-    OVERFLOWING,
     REPOSITORY,
-    look_at,
+    assert_readable,
+    in_each_window,
     needs_browser,
-    violations,
+    opened,
 )
 
 pytestmark = needs_browser
@@ -38,58 +36,51 @@ ASK = """async sentence => {
 
 
 @pytest.fixture(scope="module")
-def open_page(browser):
+def address():
     command = [sys.executable, REPOSITORY / "scripts" / "demo.py", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    address = server.stdout.readline().split()[0]
-    yield functools.partial(look_at, browser, address)
+    yield server.stdout.readline().split()[0]
     server.terminate()
     server.wait()
 
 
 @pytest.fixture
-def page(open_page):
-    page, wrong = open_page()
-    page.locator(".guesses li").first.wait_for()
-    yield page
-    page.close()
-    assert not wrong
+def page(browser, address):
+    with opened(browser, address) as page:
+        page.locator(".guesses li").first.wait_for()
+        yield page
 
 
-@pytest.mark.parametrize("width", [360, 1600])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_read_it(open_page, width, scheme):
-    page, wrong = open_page(width, scheme)
-    page.locator(".guesses li").first.wait_for()
-    assert not page.evaluate(OVERFLOWING)
-    assert not violations(page)
-    page.emulate_media(media="print")
-    assert not page.evaluate(OVERFLOWING)
-    page.close()
-    assert not wrong
+@in_each_window
+def test_everybody_can_read_it(browser, address, width, scheme):
+    with opened(browser, address, width, scheme) as page:
+        page.locator(".guesses li").first.wait_for()
+        assert_readable(page)
+        page.emulate_media(media="print")
+        assert not page.evaluate(test_pages.OVERFLOWING)
 
 
-def shown(page):
-    """The guesses on the page: words, and percentages as text."""
-    lines = page.locator(".guesses li").all_inner_texts()
-    return [tuple(line.split("\n")) for line in lines]
+def check_all_times(page, slider, moments):
+    slider.press("Home")
+    for guesses, time in zip(moments, GUESSES["times"], strict=True):
+        lines = page.locator(".guesses li").all_inner_texts()
+        for shown, (wanted, share) in zip(lines, guesses, strict=True):
+            word, percent = shown.split("\n")
+            assert word.strip("“”") == wanted
+            assert percent == "<1 %" or abs(float(percent[:-2]) - 100 * share) <= 0.5
+        assert slider.get_attribute("aria-valuetext") == time
+        slider.press("ArrowRight")
 
 
 def test_slider_and_buttons_show_what_the_data_say(page):
     slider = page.get_by_label("Time of pretraining")
-    for sentence in GUESSES["sentences"]:
+    for number, sentence in enumerate(GUESSES["sentences"]):
         before, after = sentence["text"].split("[MASK]")
-        slider.focus()
-        page.keyboard.press("Home")
-        for guesses, time in zip(sentence["guesses"], GUESSES["times"], strict=True):
-            for (word, percent), (wanted, share) in zip(shown(page), guesses, strict=True):
-                assert word.strip("“”") == wanted
-                assert percent == "<1 %" or abs(float(percent[:-2]) - 100 * share) <= 0.5
-            line = page.locator(".sentence").inner_text()
-            assert line.startswith(before.strip())
-            assert line.endswith(after.strip())
-            assert slider.get_attribute("aria-valuetext") == time
-            page.keyboard.press("ArrowRight")
+        line = page.locator(".sentence").inner_text()
+        assert line.startswith(before.strip())
+        assert line.endswith(after.strip())
+        if number % 10 == 0:
+            check_all_times(page, slider, sentence["guesses"])
         page.get_by_role("button", name="Next sentence").press("Enter")
     # After the last one comes the first.
     assert page.locator(".about").inner_text() == GUESSES["sentences"][0]["about"]
@@ -107,7 +98,7 @@ def test_play_goes_to_the_end(page):
 def test_the_encoder_in_the_browser_is_that_of_onnxruntime(page):
     session = onnxruntime.InferenceSession(PAGE / "encoder.onnx")
     vocabulary = (PAGE / "vocabulary.txt").read_text("utf-8").split("\n")
-    for sentence in GUESSES["sentences"][:10]:
+    for sentence in GUESSES["sentences"][:3]:
         ids, ((*guesses,),) = page.evaluate(ASK, sentence["text"])
         position = ids.index(4)
         feeds = {"token_ids": np.array([ids], "int32")}
@@ -124,12 +115,6 @@ def test_any_sentence_is_answered_or_refused(page):
     status = page.locator("#ask output")
     answers = page.locator("#ask p")
     button = page.locator("#ask button")
-    size = sum(
-        path.stat().st_size
-        for path in (PAGE / "encoder.onnx", RUNTIME / "ort-wasm-simd-threaded.wasm")
-    )
-    (megabytes,) = re.findall(r"(\d+) MB", button.inner_text())
-    assert float(megabytes) == round(size / 1e6)
     button.click()
     answers.nth(1).wait_for()
     for text, message in (

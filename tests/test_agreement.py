@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers import agreement, counting
+from helpers import agreement
 from helpers.normalization import MASK, PAD, SEP, SPECIAL_TOKENS
 
 WORDS = "the film films actor actress is are his her good in ##nt . it bad of with from"
@@ -12,11 +12,6 @@ VOCABULARY = [*SPECIAL_TOKENS, *WORDS.split()]
 def ids(text):
     """The token ids of a text made of whole words."""
     return np.array([VOCABULARY.index(word) for word in text.split()])
-
-
-def rows_of(*texts):
-    """Texts with the same number of words, as rows."""
-    return np.stack([ids(text) for text in texts])
 
 
 def stream(*texts):
@@ -41,24 +36,16 @@ def test_places_show_their_own_text_and_not_the_word():
     assert len(rows) == len(is_second) == 0
 
 
-def test_the_nearest_clue_decides():
-    rows = rows_of(
-        "actor actress . [MASK] it", "it it actor [MASK] actress", "it it it [MASK] actor"
-    )
-    clue, distance = agreement.nearest_clue(rows, 3, agreement.gender_clues(VOCABULARY))
-    assert clue.tolist() == [1, -1, 0]
-    assert distance[:2].tolist() == [1, 0]
-    other = agreement.counterparts(VOCABULARY)
-    assert other[ids("actor actress it")].tolist() == ids("actress actor it").tolist()
-
-
 def test_a_noun_is_no_subject_across_a_sentence_or_a_pronoun():
     number = agreement.number_clues(VOCABULARY, [("film", "films")])
-    rows = rows_of(
-        "the films of actor [MASK]", "films . the actor [MASK]", "films it the actor [MASK]"
-    )
-    misled = agreement.is_misled(rows, 4, np.zeros(3, bool), number, VOCABULARY)
-    assert misled.tolist() == [True, False, False]
+    for text, is_misled in (
+        ("the films of actor [MASK]", True),
+        ("films . the actor [MASK]", False),
+        ("films it the actor [MASK]", False),
+    ):
+        row = ids(text)[None]
+        misled = agreement.is_misled(row, 4, np.array([False]), number, VOCABULARY)
+        assert misled.tolist() == [is_misled]
 
 
 def test_nouns_occur_with_the_in_both_numbers():
@@ -79,25 +66,6 @@ def test_made_up_sentences_are_balanced():
     plurals = table.text.str.count("films|actress")
     assert (plurals[table.misleads] == 1).all()  # one of both nouns
     assert len(agreement.made_up_sentences(VOCABULARY, [], rng)) == 0
-
-
-def test_counts_and_a_regression_know_what_stands_beside_a_place():
-    tokens = stream(*["the film is good .", "the films are good ."] * 40)
-    words = ("is", "are")
-    places = agreement.find_places(tokens, words, VOCABULARY, 12)
-    rows, position, is_second = places
-    regression = agreement.WordRegression(*places, len(VOCABULARY), seed=0)
-    assert agreement.share_right(regression.prefer(rows, position), is_second) == 100
-    # A place may be an array, as in sentences made up.
-    preference = regression.prefer(rows, np.full(len(rows), position))
-    assert np.array_equal(preference, regression.prefer(rows, position))
-    counts = counting.followers(tokens[None], 1, len(VOCABULARY))
-    frequencies = np.bincount(tokens, minlength=len(VOCABULARY)) / len(tokens)
-    evidence = counting.pair_evidence(counts, frequencies)
-    preference = agreement.neighbours_prefer(
-        rows, position, words, VOCABULARY, evidence, np.log(frequencies + 1e-6)
-    )
-    assert agreement.share_right(preference, is_second) == 100
 
 
 def test_a_tie_is_half_an_answer():

@@ -1,7 +1,6 @@
-"""Counts of neighbouring tokens, by hand."""
+"""Counts of neighbouring tokens. (Check cells of notebooks 2 and 3 compare the rest.)"""
 
 import numpy as np
-import scipy.sparse
 
 from helpers import counting
 from helpers.normalization import SEP, UNK
@@ -17,28 +16,7 @@ def test_tokens_follow_each_other_within_a_text():
     assert np.array_equal(two_apart, np.diag([0, 0, 0, 0, 0, 1, 1, 0]))
 
 
-def test_positive_pmi_of_three_tokens():
-    counts = np.array([[9.0, 0, 0], [0, 2, 2], [1, 0, 4]])
-    second = np.array([10.0, 2, 6]) ** 0.75
-    expected = np.outer([9, 4, 5], second / second.sum())
-    by_hand = np.log(np.maximum(counts / expected, 1))
-    pmi = counting.positive_pmi(scipy.sparse.csr_matrix(counts)).toarray()
-    np.testing.assert_allclose(pmi, by_hand)
-
-
 def test_a_mean_has_no_padding():
     vectors = np.array([[9.0, 9], [1, 0], [3, 4]])
     means = counting.mean_vectors(np.array([[1, 2, 0], [2, 0, 0]]), vectors)
     assert means.tolist() == [[2, 2], [3, 4]]
-
-
-def test_neighbours_prefer_the_pair_that_was_seen():
-    rows = np.array([[5, 6, SEP, 7, 8, SEP]])
-    frequencies = np.full(9, 1 / 9)
-    evidence = counting.pair_evidence(counting.followers(rows, 1, 9), frequencies)
-    # The ratio of a pair is 0.5 / (1 / 9) ** 2 = 40.5.
-    np.testing.assert_allclose(evidence[5, 6], np.log(1 + 4 * 40.5))
-    token_ids = np.array([[5, 4, 0], [4, 8, 0]])
-    at = np.array([1, 0])
-    scores = counting.neighbour_scores(token_ids, at, evidence, np.log(frequencies))
-    assert scores.argmax(axis=1).tolist() == [6, 7]

@@ -1,4 +1,4 @@
-"""Pretraining: the compiled model, its losses and schedule, and what ends it."""
+"""Pretraining: the compiled model, its losses, its plan, and what ends it."""
 
 import dataclasses
 
@@ -48,9 +48,7 @@ def test_the_same_seed_gives_the_same_losses_and_each_phase_is_compiled_once(
     for number in range(3):
         model.reset_metrics()
         of_batch = model.test_on_batch(*batches[number], return_dict=True)
-        losses.append(of_batch["cross_entropy"])
-        # Within a batch, Keras' loss is the same.
-        assert of_batch["loss"] == pytest.approx(losses[-1], rel=1e-4)
+        losses.append(of_batch["loss"])
         counts.append(batches[number][2].sum())
     exact = np.average(losses, weights=counts)
     assert measured["cross_entropy"] == pytest.approx(exact, rel=1e-4)
@@ -84,13 +82,6 @@ def test_a_training_that_diverges_stops_before_it_is_saved(tmp_path, start, save
         model.fit(np.ones((8, 1)), np.ones((8, 1)), **plan)
     assert (0 < saved.restore() < 30) == saved.path.exists() == saves
     assert np.isfinite(saved.state()[0]).all() == saves
-
-
-def test_the_schedule_rises_and_falls():
-    rate = pretraining.learning_rate(1e-3, 100)
-    heights = [float(rate(step)) for step in (0, 3, 5, 50, 99)]
-    assert heights[:3] == pytest.approx([0, 6e-4, 1e-3])
-    assert 2e-5 < heights[4] < 3e-5 < heights[3] < 6e-4
 
 
 @pytest.mark.parametrize("steps", [1, 2, 99, 101, 150, 970, 38_500])

@@ -17,12 +17,6 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
 ENVIRONMENT |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
-def jobs(name):
-    """The jobs of a workflow: a dict from name to what it does."""
-    text = (REPOSITORY / ".github" / "workflows" / name).read_text("utf-8")
-    return yaml.safe_load(text)["jobs"]
-
-
 def test_workflows_follow_the_schema():
     """GitHub's, which comes with `check-jsonschema`."""
     schema = "--builtin-schema", "vendor.github-workflows"
@@ -32,7 +26,7 @@ def test_workflows_follow_the_schema():
 def test_no_expression_is_pasted_into_a_command():
     """The shell would run what it contains; a variable is only read."""
     for path in WORKFLOWS:
-        for job in jobs(path.name).values():
+        for job in yaml.safe_load(path.read_text("utf-8"))["jobs"].values():
             for step in job["steps"]:
                 assert "${{" not in step.get("run", ""), path.name
 
@@ -75,13 +69,8 @@ def clone(origin):
 
 def set_links(origin, name):
     """What the job that sets the links prints in a repository of this name."""
-    folder = clone(origin)
-    printed = ""
-    for step in jobs("pages.yml")["links"]["steps"]:
-        if "run" in step:
-            command = "bash", "-e", "-c", step["run"]
-            printed += run(*command, folder=folder, GITHUB_REPOSITORY=name)
-    return printed
+    command = "sh", ".github/set_links.sh"
+    return run(*command, folder=clone(origin), GITHUB_REPOSITORY=name)
 
 
 def newest(origin, form):
